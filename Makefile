@@ -1,0 +1,102 @@
+# Python 3.11 or newer, Go and git are all that has to be there. `make` lists what can be done.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+STACK ?= 10k
+BIN := .venv/bin
+INSTALLED := .venv/installed
+UV := 0.13.8
+
+# Without bytecode an import of the AWS SDK takes twice as long; an empty value is as good as unset.
+export PYTHONDONTWRITEBYTECODE :=
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help
+help: ## this list
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z.]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: up
+up: engine ## bring up STACK (10k) on the local cloud, and verify it
+	@echo "==> headroom up $(STACK) --local"
+	@$(BIN)/headroom up $(STACK) --local
+	@echo "==> headroom verify $(STACK) --local"
+	@$(BIN)/headroom verify $(STACK) --local
+
+.PHONY: down
+down: $(INSTALLED) ## destroy STACK on the local cloud, and stop the cloud
+	@echo "==> headroom destroy $(STACK) --local"
+	@$(BIN)/headroom destroy $(STACK) --local
+	@$(BIN)/headroom local stop
+
+.PHONY: plan
+plan: $(INSTALLED) ## show STACK as a tree: no engine, network or credentials
+	@$(BIN)/headroom plan $(STACK)
+
+.PHONY: test
+test: lint typecheck engine ## lint, types and every test, the real engine's among them
+	@echo "==> pytest"
+	@$(BIN)/pytest -q -n 2
+
+.PHONY: lint
+lint: $(INSTALLED) ## ruff: rules and format
+	@echo "==> ruff"
+	@$(BIN)/ruff check --quiet
+	@$(BIN)/ruff format --check --quiet
+
+.PHONY: typecheck
+typecheck: $(INSTALLED) ## mypy --strict (the first run takes a minute or two)
+	@echo "==> mypy"
+	@$(BIN)/mypy
+
+.PHONY: format
+format: $(INSTALLED) ## write what ruff can mend
+	@$(BIN)/ruff check --fix --quiet || true
+	@$(BIN)/ruff format
+
+.PHONY: bench
+bench: $(INSTALLED) ## time of `headroom plan` against a bare program of the same resources
+	@$(BIN)/python tools/bench.py $(STACK)
+
+.PHONY: engine
+engine: $(INSTALLED) ## find the Pulumi engine, or fetch or build it
+	@$(BIN)/headroom engine
+
+.PHONY: lock
+lock: ## pin requirements*.in again; UPGRADE=1 takes the newest
+	@$(PICK_PYTHON); "$$python" -m venv .headroom/lock
+	@.headroom/lock/bin/pip install --quiet uv==$(UV)
+	@.headroom/lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+	    --no-emit-index-url $(if $(UPGRADE),--upgrade) --output-file requirements.lock requirements-dev.in
+
+.PHONY: clean
+clean: ## stop the local cloud; remove what was installed, built and cached
+	@[ ! -x $(BIN)/headroom ] || $(BIN)/headroom local stop || true
+	@rm -rf .venv .headroom .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist *.egg-info
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Sets $python to the first interpreter that is new enough, PYTHON before all others.
+define PICK_PYTHON
+python=; for candidate in $(PYTHON) python3 python3.14 python3.13 python3.12 python3.11; do \
+	if "$$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2> /dev/null; then python=$$candidate; break; fi; \
+done; \
+if [ -z "$$python" ]; then echo "Python 3.11 or newer is needed; say where it is: make PYTHON=/path/to/python3.11" >&2; exit 2; fi; \
+if ! "$$python" -c 'import ensurepip, venv' 2> /dev/null; then \
+	echo "$$python cannot make virtual environments; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 2; fi
+endef
+
+.PHONY: .venv
+.venv: $(INSTALLED)
+
+$(INSTALLED): requirements.lock requirements.in pyproject.toml
+	@$(PICK_PYTHON); total=$$(grep -v win32 requirements.lock | grep -c '=='); \
+	echo "==> installing $$total packages into .venv with $$("$$python" --version)"; \
+	"$$python" -m venv .venv
+	@total=$$(grep -v win32 requirements.lock | grep -c '=='); \
+	$(BIN)/pip install --progress-bar off --require-hashes --requirement requirements.lock | awk -v total="$$total" ' \
+		/^(Collecting|Requirement already)/ { n++; if (n % 10 == 0) { print "    " n " of " total; fflush() } } \
+		/^Installing collected/ { print "    unpacking"; fflush() }'
+	@$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m compileall -q infra stacks components
+	@touch $@

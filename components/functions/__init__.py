@@ -1,0 +1,1 @@
+"""Code of our Lambda functions; each file runs alone in AWS."""

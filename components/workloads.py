@@ -1,0 +1,311 @@
+"""The application in one region: api, realtime, worker and the phase's services, after their migration."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import pulumi
+
+from components import cache, pooler
+from components.component import Component, DataClass, Site
+from components.load_balancer import IDLE_TIMEOUT_SECONDS, Colour
+from components.pod_identity import pod_identity
+from components.pods import (
+    APP_PORT,
+    RDS_TRUST_FILE,
+    Manifest,
+    disruption_budget,
+    fingerprint,
+    labels,
+    metadata,
+    selector,
+    service,
+)
+from components.raw import KubernetesObject, kubernetes_object
+from components.workload_access import APP, MIGRATION, AwsAccess, app_policies, statements
+from components.workload_manifests import (
+    SECRETS_PATH,
+    WEB_CONCURRENCY,
+    Deployed,
+    autoscaler,
+    deployment,
+    digest,
+    migration,
+    target_group_binding,
+)
+from stacks.phase import Compute
+from stacks.phase import Pooler as PoolerSize
+
+CORE_ROLES = ("api", "realtime", "worker")
+UNINTERRUPTED_ROLES = ("realtime",)
+"""Never on spot nodes: a lost node costs each of its sockets a reconnect."""
+UNREACHABLE_ROLES = ("worker",)
+"""Nobody connects to them, so they have no Service."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DatabaseAccess:
+    """How the application and its migration reach PostgreSQL.
+
+    Attributes:
+        hosts: the poolers, by `writer` and `reader`.
+        direct_host: the primary itself, for the migration.
+        name: of the database.
+        user: role of the pods.
+        password: its password (secret).
+        owner: role of the migration.
+        owner_password: its password (secret).
+    """
+
+    hosts: Mapping[pooler.Role, pulumi.Input[str]]
+    direct_host: pulumi.Input[str]
+    name: str
+    user: str
+    password: pulumi.Input[str]
+    owner: str
+    owner_password: pulumi.Input[str]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CacheAccess:
+    """How the application reaches Valkey: two groups in cluster mode, one user (`password` is secret)."""
+
+    cache_host: pulumi.Input[str]
+    state_host: pulumi.Input[str]
+    password: pulumi.Input[str]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WorkloadsArgs:
+    """What the application runs on.
+
+    Attributes:
+        provider: the cluster's.
+        cluster_name: EKS cluster.
+        account_id: of this stack.
+        namespace: where everything runs, `restricted`.
+        image: with digest; all roles and the migration.
+        api_images: image of the API by colour; one colour without blue/green.
+        compute: the phase's pods.
+        connections: the phase's pooler, for what each process may hold.
+        database: PostgreSQL.
+        cache: Valkey.
+        aws: queues, uploads and keys.
+        api_target_group_arns: the load balancer's groups, by colour.
+        realtime_target_group_arn: its group for sockets.
+        public_cidrs: the load balancer's subnets.
+        data_cidrs: the subnets of databases and caches.
+        settings: further environment variables, not secret.
+        secrets: further secret files by name, such as `sentry_dsn` (secret).
+        secret_versions: change when a secret does, so that the pods restart.
+    """
+
+    provider: pulumi.ProviderResource
+    cluster_name: pulumi.Input[str]
+    account_id: str
+    namespace: pulumi.Input[str]
+    image: str
+    api_images: Mapping[Colour, str]
+    compute: Compute
+    connections: PoolerSize
+    database: DatabaseAccess
+    cache: CacheAccess
+    aws: AwsAccess
+    api_target_group_arns: Mapping[Colour, pulumi.Input[str]]
+    realtime_target_group_arn: pulumi.Input[str]
+    public_cidrs: Sequence[str]
+    data_cidrs: Sequence[str]
+    settings: Mapping[str, pulumi.Input[str]]
+    secrets: Mapping[str, pulumi.Input[str]]
+    secret_versions: Sequence[pulumi.Input[str]]
+
+
+class Workloads(Component):
+    """For each role: service account with its AWS access, Deployment, autoscaler, disruption budget, Service.
+
+    Shared by all: configuration, secrets, network policies, and the migration that every Deployment waits
+    for. `api` and `realtime` join the load balancer by target group bindings, which stand before the pods:
+    only then EKS holds each pod unready until its target is healthy.
+    """
+
+    KIND: ClassVar[str] = "compute:Workloads"
+    DATA_CLASS: ClassVar[DataClass] = "confidential"
+
+    def __init__(self, name: str, site: Site, args: WorkloadsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        """Create the workloads."""
+        super().__init__(name, site, opts)
+        self._name, self._args = name, args
+        policies = self._create_policies()
+        configuration = self._configuration()
+        shared = [
+            *policies,
+            self._create_config_map(configuration),
+            self._create_secret(APP, self._secrets()),
+            self._create_migration(policies),
+        ]
+        annotations = {"headroom/config": fingerprint(configuration), "headroom/secrets": self._secret_fingerprint()}
+        for role, pods in args.compute.pods.items():
+            identity = self._create_identity(role)
+            interruptible = args.compute.spot and role not in UNINTERRUPTED_ROLES
+            for deployed_name, image, target_group_arn in self._variants(role):
+                app = Deployed(
+                    name=deployed_name,
+                    role=role,
+                    image=image,
+                    pods=pods,
+                    interruptible=interruptible,
+                    namespace=args.namespace,
+                    annotations=annotations,
+                )
+                self._create_role(app, target_group_arn, [*shared, *identity])
+        self.register_outputs({})
+
+    def _variants(self, role: str) -> list[tuple[str, str, pulumi.Input[str] | None]]:
+        """Deployments of a role: name, image, target group. The API's first is `api-blue` in every phase."""
+        if role == "api":
+            return [
+                (f"api-{colour}", image, self._args.api_target_group_arns[colour])
+                for colour, image in self._args.api_images.items()
+            ]
+        target_group_arn = self._args.realtime_target_group_arn if role == "realtime" else None
+        return [(role, self._args.image, target_group_arn)]
+
+    def _create_policies(self) -> list[pulumi.Resource]:
+        manifests = app_policies(
+            self._args.namespace,
+            public_cidrs=self._args.public_cidrs,
+            data_cidrs=self._args.data_cidrs,
+            pooler=selector(pooler.NAME),
+            pooler_port=pooler.PORT,
+            cache_port=cache.PORT,
+            services=bool(self._args.compute.pods.keys() - set(CORE_ROLES)),
+        )
+        return [self._add(f"policy-{key}", manifest) for key, manifest in manifests.items()]
+
+    def _configuration(self) -> dict[str, pulumi.Input[str]]:
+        """Environment of all roles: nothing secret, addresses and limits only (X-16, E-01, E-04)."""
+        args, connections = self._args, self._args.connections
+        queues = {f"QUEUE_URL_{key.upper().replace('-', '_')}": url for key, url in args.aws.queue_urls.items()}
+        return {
+            "AWS_REGION": self.site.region,
+            "PORT": str(APP_PORT),
+            "WEB_CONCURRENCY": str(WEB_CONCURRENCY),
+            "WEB_THREADS": str(WEB_CONCURRENCY),
+            "KEEP_ALIVE_SECONDS": str(IDLE_TIMEOUT_SECONDS + 15),
+            "REQUEST_TIMEOUT_SECONDS": "10",
+            "SECRETS_DIR": SECRETS_PATH,
+            "DATABASE_WRITER_HOST": args.database.hosts["writer"],
+            "DATABASE_READER_HOST": args.database.hosts["reader"],
+            "DATABASE_PORT": str(pooler.PORT),
+            "DATABASE_NAME": args.database.name,
+            "DATABASE_USER": args.database.user,
+            "DATABASE_POOL_SIZE": str(connections.app_pool_size),
+            "DATABASE_POOL_OVERFLOW": str(connections.app_pool_overflow),
+            "DATABASE_POOL_TIMEOUT_SECONDS": "30",
+            "DATABASE_POOL_IDLE_SECONDS": "30",
+            "DATABASE_POOL_RECYCLE_SECONDS": "300",
+            "CACHE_URL": pulumi.Output.concat("rediss://", args.cache.cache_host, f":{cache.PORT}"),
+            "STATE_URL": pulumi.Output.concat("rediss://", args.cache.state_host, f":{cache.PORT}"),
+            "CACHE_USER": cache.USER_NAME,
+            "UPLOADS_BUCKET": args.aws.uploads_bucket,
+            "SIGNING_KEYS_ARN": args.aws.signing_keys_arn,
+            **queues,
+            **args.settings,
+        }
+
+    def _secrets(self) -> dict[str, pulumi.Input[str]]:
+        return {
+            "database_password": self._args.database.password,
+            "cache_password": self._args.cache.password,
+            **self._args.secrets,
+        }
+
+    def _secret_fingerprint(self) -> pulumi.Output[str]:
+        return fingerprint({str(index): version for index, version in enumerate(self._args.secret_versions)})
+
+    def _create_config_map(self, configuration: Mapping[str, pulumi.Input[str]]) -> KubernetesObject:
+        manifest = {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": metadata(APP, self._args.namespace, labels(APP, "config")),
+            "data": dict(configuration),
+        }
+        return self._add("config", manifest)
+
+    def _create_secret(self, key: str, values: Mapping[str, pulumi.Input[str]]) -> KubernetesObject:
+        manifest = {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": metadata(key, self._args.namespace, labels(key, "secret")),
+            "stringData": {name: pulumi.Output.secret(value) for name, value in values.items()},
+        }
+        return self._add(f"secret-{key}", manifest)
+
+    def _create_migration(self, policies: list[pulumi.Resource]) -> KubernetesObject:
+        """The owner's password is in a secret that no other pod mounts; the migration sets the pods' own."""
+        database = self._args.database
+        secrets = {"database_password": database.owner_password, "application_password": database.password}
+        secret = self._create_secret(MIGRATION, secrets)
+        environment: dict[str, pulumi.Input[str]] = {
+            "SECRETS_DIR": SECRETS_PATH,
+            "DATABASE_WRITER_HOST": database.direct_host,
+            "DATABASE_PORT": str(pooler.DATABASE_PORT),
+            "DATABASE_NAME": database.name,
+            "DATABASE_USER": database.owner,
+            "DATABASE_TLS": "verify-full",
+            "DATABASE_CA_FILE": RDS_TRUST_FILE,
+            "APPLICATION_USER": database.user,
+        }
+        inputs = fingerprint({**environment, "secrets": self._secret_fingerprint()})
+        image = self._args.image
+        job_name = pulumi.Output.concat(f"migrate-{digest(image)}-", inputs)
+        manifest = migration(job_name, self._args.namespace, image, environment, self.site.region)
+        timeouts = pulumi.CustomTimeouts(create="40m")
+        return self._add("migration", manifest, [*policies, secret], timeouts)
+
+    def _create_identity(self, role: str) -> list[pulumi.Resource]:
+        account = self._add(
+            f"{role}-account",
+            {
+                "apiVersion": "v1",
+                "kind": "ServiceAccount",
+                "metadata": metadata(role, self._args.namespace, labels(APP, role)),
+                "automountServiceAccountToken": False,
+            },
+        )
+        association = pod_identity(
+            self,
+            f"{self._name}-{role}",
+            cluster_name=self._args.cluster_name,
+            account_id=self._args.account_id,
+            namespace=self._args.namespace,
+            service_account=role,
+            statements=statements(role, self._args.aws, self.site.region),
+        )
+        return [account, association]
+
+    def _create_role(
+        self, app: Deployed, target_group_arn: pulumi.Input[str] | None, depends_on: list[pulumi.Resource]
+    ) -> None:
+        before = list(depends_on)
+        if app.role not in UNREACHABLE_ROLES:
+            manifest = service(app.name, app.namespace, app.labels, app.match, APP_PORT)
+            before.append(self._add(f"{app.name}-service", manifest))
+        if target_group_arn is not None:
+            binding = target_group_binding(app, target_group_arn)
+            before.append(self._add(f"{app.name}-binding", binding, [before[-1]]))
+        pods = self._add(app.name, deployment(app), before, pulumi.CustomTimeouts(create="20m", update="20m"))
+        self._add(f"{app.name}-autoscaler", autoscaler(app), [pods])
+        self._add(f"{app.name}-budget", disruption_budget(app.name, app.namespace, app.labels, app.match))
+
+    def _add(
+        self,
+        suffix: str,
+        manifest: Manifest,
+        depends_on: list[pulumi.Resource] | None = None,
+        timeouts: pulumi.CustomTimeouts | None = None,
+    ) -> KubernetesObject:
+        options = self.child(provider=self._args.provider, depends_on=depends_on, custom_timeouts=timeouts)
+        return kubernetes_object(f"{self._name}-{suffix}", manifest, options)

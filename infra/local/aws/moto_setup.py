@@ -1,0 +1,42 @@
+"""How moto has to be set up for the local cloud, in the process that serves it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from moto import settings
+from moto.core.config import default_user_config
+from moto.elasticache.models import ElastiCacheBackend
+from moto.rds.models import DBInstance, DBSubnetGroup, RDSBackend
+
+
+def prepare_moto() -> None:
+    """Configure moto and mend what would keep a stack from coming up twice; call it before the server starts."""
+    default_user_config["iam"]["load_aws_managed_policies"] = True
+    # Rotating a secret invokes its function: succeed at once instead of looking for Docker.
+    default_user_config["lambda"]["use_docker"] = False
+    # A certificate waits for nobody.
+    settings.ACM_VALIDATION_WAIT = 0
+    ElastiCacheBackend.delete_replication_group = _delete_replication_group
+    DBInstance.remove_replica = _remove_replica
+    RDSBackend.modify_db_subnet_group = _modify_db_subnet_group
+
+
+def _delete_replication_group(self: ElastiCacheBackend, replication_group_id: str, **_: object) -> Any:
+    """moto 5.2.5 leaves a deleted group in state `deleting` for ever, so that its name stays taken."""
+    group = self.describe_replication_groups(replication_group_id)[0]
+    del self.replication_groups[replication_group_id]
+    return group
+
+
+def _remove_replica(self: DBInstance, replica: DBInstance) -> None:
+    """moto 5.2.5 keeps a replica in another region by its ARN, and fails when it looks for the identifier."""
+    self.replicas = [each for each in self.replicas if each not in (replica.db_instance_identifier, replica.arn)]
+
+
+def _modify_db_subnet_group(self: RDSBackend, subnet_name: str, description: str | None, subnets: list[Any]) -> Any:
+    """moto 5.2.5 loses a subnet group when it changes it."""
+    group: DBSubnetGroup = self.describe_db_subnet_groups(subnet_name)[0]
+    group.subnets = subnets
+    group.description = description or group.description
+    return group

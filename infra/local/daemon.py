@@ -1,0 +1,86 @@
+"""The process that is the local cloud: moto's AWS, and a gRPC server for each Pulumi provider.
+
+Started by `infra.local.cloud.start` as `python -m infra.local.daemon ROOT`; ends on SIGTERM.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+import uuid
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from moto.server import ThreadedMotoServer
+
+from infra.local.aws_provider import AwsProvider
+from infra.local.cloud import ALREADY_RUNNING, Cloud, Paths, write
+from infra.local.cloudflare import CloudflareProvider
+from infra.local.kubernetes import KubernetesProvider
+from infra.local.provider import serve
+from infra.local.random import RandomProvider
+
+HOST: Final = "127.0.0.1"
+GRACE_SECONDS: Final = 5.0
+
+
+def main(root: Path) -> int:
+    """Run the cloud of the project at `root` until SIGTERM or SIGINT."""
+    paths = Paths(root)
+    paths.home.mkdir(parents=True, exist_ok=True)
+    with paths.lock.open("wb") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return ALREADY_RUNNING
+        paths.info.unlink(missing_ok=True)
+        stop = threading.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: stop.set())
+        _run(paths, stop)
+    return 0
+
+
+def _run(paths: Paths, stop: threading.Event) -> None:
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # It logs every request otherwise.
+    port = _port(paths)
+    moto = ThreadedMotoServer(HOST, port, verbose=False)
+    moto.start()
+    endpoint = f"http://{HOST}:{port}"
+    providers = (AwsProvider(endpoint), CloudflareProvider(), KubernetesProvider(), RandomProvider())
+    served = {provider.package: serve(provider) for provider in providers}
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    write(paths, Cloud(uuid.uuid4().hex, os.getpid(), endpoint, {name: s[1] for name, s in served.items()}, now))
+    print(f"{now} the local cloud listens: AWS at {endpoint}")  # noqa: T201 - standard output is the log
+    stop.wait()
+    for stopped in [server.stop(GRACE_SECONDS) for server, _ in served.values()]:
+        stopped.wait()
+    paths.info.unlink(missing_ok=True)
+    moto.stop()
+
+
+def _port(paths: Paths) -> int:
+    """Moto's port: the one of the last time when it is free, otherwise any free one."""
+    kept = paths.port.read_text(encoding="utf-8").strip() if paths.port.exists() else ""
+    for wanted in (int(kept) if kept.isdigit() else 0, 0):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((HOST, wanted))
+            except OSError:
+                continue
+            port = int(probe.getsockname()[1])
+            paths.port.write_text(str(port), encoding="utf-8")
+            return port
+    msg = f"no free port on {HOST}"
+    raise OSError(msg)
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))

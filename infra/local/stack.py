@@ -1,0 +1,335 @@
+"""A stack on the local cloud, run by the real engine through the Automation API with an inline program."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import secrets
+import shutil
+import signal
+import time
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Final
+
+import pulumi
+import yaml
+from pulumi import automation
+from rich.console import Console
+
+from infra.errors import UserError
+from infra.local import cloud as local_cloud
+from infra.local.cloud import PROJECT, Cloud, Paths
+from infra.local.progress import NO_RESOURCE, Progress
+
+Program = Callable[[], Awaitable[Mapping[str, Any] | None]]
+SECRET_SHOWN: Final = "[secret]"  # noqa: S105 - what stands in place of one
+LIFTED: Final = "development"
+"""The environment in which nothing is protected."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What an operation did.
+
+    Attributes:
+        operation: up, preview, refresh or destroy.
+        progress: the counts, by component.
+        outputs: the stack's outputs; secret ones read `[secret]`.
+        seconds: wall time.
+    """
+
+    operation: str
+    progress: Progress
+    outputs: dict[str, Any]
+    seconds: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """For machines."""
+        return {
+            "operation": self.operation,
+            "changes": dict(self.progress.totals()),
+            "components": {name: dict(counter) for name, counter in sorted(self.progress.counts.items())},
+            "outputs": self.outputs,
+            "seconds": round(self.seconds, 1),
+        }
+
+
+class OperationError(UserError):
+    """The engine ran, and something in the stack failed."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class LocalStack:
+    """One stack of the project at `root`, on the local cloud."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        root: Path = PROJECT,
+        program: Program | None = None,
+        engine: Callable[[], automation.PulumiCommand] | None = None,
+        console: Console | None = None,
+    ) -> None:
+        """Choose the stack; tests bring a program and an engine of their own."""
+        self.name = name
+        self.paths = Paths(root)
+        self.folder = self.paths.work / name
+        self.console = console or Console(quiet=True)
+        self._program = program or _platform
+        self._engine = engine or _engine
+
+    def up(self) -> Outcome:
+        """Create or update the stack; starts the cloud where none runs."""
+        config = self._source_config()
+        cloud = self._cloud(start=True)
+        self._prepare(config)
+        self.paths.owner(self.name).write_text(cloud.id, encoding="utf-8")
+        return self._run("up", cloud)
+
+    def preview(self) -> Outcome:
+        """Say what `up` would do."""
+        config = self._source_config()
+        cloud = self._cloud(start=True)
+        self._prepare(config)
+        return self._run("preview", cloud)
+
+    def refresh(self) -> Outcome:
+        """Compare the state with the cloud, and write down what is there."""
+        return self._run("refresh", self._deployed("refresh"))
+
+    def destroy(self) -> Outcome:
+        """Delete everything, and forget the stack; protection is lifted first where the stack has any."""
+        cloud = self._deployed("destroy")
+        if any(r.get("protect") or r.get("retainOnDelete") for r in self._resources()):
+            self.console.print(
+                f"stack {self.name} is protected: an update in the environment {LIFTED} lifts that first, here only",
+                highlight=False,
+            )
+            self._prepare({**self._work_config(), "headroom:environment": LIFTED})
+            self._run("up", cloud)
+        outcome = self._run("destroy", cloud)
+        self._automation(cloud).workspace.remove_stack(self.name)
+        self.paths.owner(self.name).unlink(missing_ok=True)
+        shutil.rmtree(self.folder)
+        return outcome
+
+    def outputs(self) -> dict[str, Any]:
+        """Outputs of the last `up`; empty when there was none.
+
+        Raises:
+            UserError: when the cloud that they speak of is gone.
+        """
+        self._refuse_lost(local_cloud.find(self.paths.root))
+        return next((_shown(r.get("outputs", {})) for r in self._resources() if r["type"] == "pulumi:pulumi:Stack"), {})
+
+    # The cloud that the stack is on.
+
+    def _cloud(self, *, start: bool) -> Cloud:
+        cloud = local_cloud.find(self.paths.root)
+        self._refuse_lost(cloud)
+        if cloud is None and start:
+            self.console.print("starting the local cloud ...", highlight=False)
+            cloud, _ = local_cloud.start(self.paths.root)
+        if cloud is None:
+            msg = "the local cloud is not running"
+            raise UserError(msg, ["start it: `headroom local start`"])
+        return cloud
+
+    def _refuse_lost(self, cloud: Cloud | None) -> None:
+        if self.name in local_cloud.lost(self.paths.root, cloud):
+            msg = f"the local cloud that held stack {self.name} is gone, while the stack's state is still here"
+            mend = f"forget the state: `headroom local reset`; then build anew: `headroom up {self.name} --local`"
+            raise UserError(msg, [mend])
+
+    def _deployed(self, operation: str) -> Cloud:
+        if self.name not in local_cloud.stacks(self.paths.root):
+            msg = f"nothing to {operation}: stack {self.name} is not on the local cloud"
+            raise UserError(msg, [f"bring it up: `headroom up {self.name} --local`"])
+        return self._cloud(start=False)
+
+    # The generated project folder: the project's own files are never written to.
+
+    def _source_config(self) -> dict[str, Any]:
+        """The stack file's configuration; what is encrypted for another backend is left out, with a word about it."""
+        path = self.paths.root / f"Pulumi.{self.name}.yaml"
+        if not path.exists():
+            have = sorted(p.name.split(".")[1] for p in self.paths.root.glob("Pulumi.*.yaml"))
+            msg = f"there is no stack {self.name}: {path.name} does not exist"
+            raise UserError(msg, [f"stacks here: {', '.join(have) or 'none'}"])
+        try:
+            config = (yaml.safe_load(path.read_text(encoding="utf-8")) or {}).get("config") or {}
+        except (yaml.YAMLError, AttributeError) as error:
+            msg = f"{path.name} is not a stack file: {' '.join(str(error).split())}"
+            raise UserError(msg) from error
+        hidden = sorted(key for key, value in config.items() if isinstance(value, dict) and "secure" in value)
+        if hidden:
+            self.console.print(f"left out here, as only your own backend can decrypt it: {', '.join(hidden)}")
+        return {key: value for key, value in config.items() if key not in hidden}
+
+    def _work_config(self) -> dict[str, Any]:
+        path = self.folder / f"Pulumi.{self.name}.yaml"
+        return dict((yaml.safe_load(path.read_text(encoding="utf-8")) or {}).get("config") or {})
+
+    def _prepare(self, config: Mapping[str, Any]) -> None:
+        self.paths.state.mkdir(parents=True, exist_ok=True)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        project = {"name": self._project(), "runtime": "python", "main": str(self.paths.root)}
+        (self.folder / "Pulumi.yaml").write_text(yaml.safe_dump(project), encoding="utf-8")
+        path = self.folder / f"Pulumi.{self.name}.yaml"
+        kept = (yaml.safe_load(path.read_text(encoding="utf-8")) or {}) if path.exists() else {}
+        path.write_text(yaml.safe_dump({**kept, "config": dict(config)}), encoding="utf-8")
+
+    def _project(self) -> str:
+        path = self.paths.root / "Pulumi.yaml"
+        return str(yaml.safe_load(path.read_text(encoding="utf-8"))["name"])
+
+    def _passphrase(self) -> str:
+        path = self.paths.home / "passphrase"
+        if not path.exists():
+            path.touch(mode=0o600)
+            path.write_text(secrets.token_urlsafe(24), encoding="utf-8")
+        return path.read_text(encoding="utf-8")
+
+    # The engine.
+
+    def _automation(self, cloud: Cloud) -> automation.Stack:
+        async def program() -> None:
+            try:
+                exports = await self._program()
+            except UserError as error:  # The SDK prints a RunError as it is, and anything else with a traceback.
+                raise pulumi.RunError(str(error)) from None
+            for name, value in (exports or {}).items():  # `pulumi.run` does this; an inline program is on its own.
+                pulumi.export(name, value)
+
+        environment = {
+            "PULUMI_BACKEND_URL": self.paths.state.resolve().as_uri(),
+            "PULUMI_CONFIG_PASSPHRASE": self._passphrase(),
+            "PULUMI_DEBUG_PROVIDERS": cloud.debug_providers,
+            "PULUMI_SKIP_UPDATE_CHECK": "true",
+            # One write of the state at the end instead of one a step: without these, 900 resources take
+            # 42 s instead of 6. What is lost when the engine is killed can be built again from nothing.
+            "PULUMI_EXPERIMENTAL": "true",
+            "PULUMI_SKIP_CHECKPOINTS": "true",
+            "NO_PROXY": local_cloud.LOOPBACK,
+            "no_proxy": local_cloud.LOOPBACK,
+        }
+        options = automation.LocalWorkspaceOptions(
+            work_dir=str(self.folder),
+            pulumi_home=str(self.paths.home / "pulumi"),
+            pulumi_command=self._engine(),
+            env_vars=environment,
+            secrets_provider="passphrase",
+        )
+        return automation.create_or_select_stack(
+            self.name,
+            project_name=self._project(),
+            program=program,
+            opts=options,
+        )
+
+    def _run(self, operation: str, cloud: Cloud) -> Outcome:
+        self._refuse_locked()
+        began = time.monotonic()
+        expected = sum(not r["type"].startswith(NO_RESOURCE) for r in self._resources())
+        progress = Progress(f"{operation} {self.name}", self.console, expected)
+        call: Callable[..., Any] = getattr(self._automation(cloud), operation)
+        # When the engine gives up first, the SDK's language server has nobody to answer, and logs a traceback.
+        logging.getLogger("grpc._server").setLevel(logging.CRITICAL)
+        try:
+            with _interruptible(self.console), progress:
+                call(on_event=progress.on_event, color="never", suppress_outputs=True)
+        except automation.errors.CommandError as error:
+            msg = f"`{operation}` of stack {self.name} failed"
+            raise OperationError(msg, progress.errors or _errors(str(error))) from None
+        outputs = self.outputs() if operation == "up" else {}
+        return Outcome(operation, progress, outputs, time.monotonic() - began)
+
+    def _refuse_locked(self) -> None:
+        folder = self.paths.state / ".pulumi" / "locks" / "organization" / self._project() / self.name
+        locks = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json"))]
+        alive = [lock for lock in locks if _lives(lock["pid"])]
+        if alive:
+            msg = f"another command is working on stack {self.name} (process {alive[0]['pid']})"
+            raise UserError(msg, ["wait until it is done"])
+        if locks:
+            msg = f"an earlier command on stack {self.name} was killed (process {locks[0]['pid']})"
+            mend = "what it had made is in no state: empty the local cloud with `headroom local reset`"
+            raise UserError(msg, [mend, f"then build anew: `headroom up {self.name} --local`"])
+
+    def _resources(self) -> list[dict[str, Any]]:
+        """The resources of the state; none before the first `up`."""
+        path = self.paths.state / ".pulumi" / "stacks" / self._project() / f"{self.name}.json"
+        if not path.exists():
+            return []
+        latest = json.loads(path.read_text(encoding="utf-8"))["checkpoint"].get("latest") or {}
+        return list(latest.get("resources") or [])
+
+
+def outputs(root: Path, name: str) -> dict[str, Any]:
+    """Outputs of the stack `name` on the local cloud of the project at `root`."""
+    return LocalStack(name, root=root).outputs()
+
+
+async def _platform() -> Mapping[str, Any] | None:
+    from stacks.platform import program
+
+    return await program()
+
+
+def _engine() -> automation.PulumiCommand:
+    from infra.engine import find
+
+    return find().command()
+
+
+def _shown(value: Any) -> Any:
+    """A value of the state; an encrypted one reads `[secret]`."""
+    from infra.local.values import SIGNATURE
+
+    match value:
+        case dict() if SIGNATURE in value:
+            return SECRET_SHOWN
+        case dict():
+            return {key: _shown(item) for key, item in value.items()}
+        case list():
+            return [_shown(item) for item in value]
+        case _:
+            return value
+
+
+def _errors(text: str) -> list[str]:
+    """The engine's own complaints, for what fails before the first event."""
+    lines = [line.strip() for line in text.splitlines()]
+    stated = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
+    return stated or [line for line in lines if line][-3:]
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+@contextmanager
+def _interruptible(console: Console) -> Iterator[None]:
+    """Let the first Ctrl-C reach the engine alone: it ends what runs and writes the state. The second one kills."""
+
+    def first(_number: int, _frame: object) -> None:
+        console.print("stopping after what is under way; Ctrl-C again leaves a half-done stack", highlight=False)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    before = signal.signal(signal.SIGINT, first)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

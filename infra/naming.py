@@ -1,0 +1,56 @@
+"""Deterministic physical names: a lost create then fails loudly instead of making a second database."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from hashlib import sha256
+
+PROJECT = "headroom"
+"""Pulumi's project: its name is in every URN, so it never changes."""
+
+LIMITS = {
+    "alarm": 255,
+    "alias": 250,
+    "backup": 50,
+    "bucket": 63,
+    "budget": 100,
+    "cache": 40,
+    "cluster": 100,
+    "dashboard": 255,
+    "database": 63,
+    "function": 64,
+    "load_balancer": 32,
+    "log_delivery": 60,
+    "parameter_group": 255,
+    "queue": 80,
+    "repository": 256,
+    "role": 64,
+    "rule": 64,
+    "secret": 512,
+    "security_group": 255,
+    "tag": 256,
+    "topic": 256,
+    "web_acl": 128,
+}
+"""Longest name per kind, from each service's API reference."""
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """Names of one stack: `{project}-{stack}-{logical}`, shortened with a hash where AWS's limit is lower."""
+
+    project: str
+    stack: str
+
+    def of(self, kind: str, logical: str) -> str:
+        """Name of `logical` within the limit of `kind` (a key of `LIMITS`)."""
+        name = f"{self.project}-{self.stack}-{logical}"
+        limit = LIMITS[kind]
+        if len(name) <= limit:
+            return name
+        digest = sha256(name.encode()).hexdigest()[:8]
+        return f"{name[: limit - 9].rstrip('-')}-{digest}"
+
+    def bucket(self, logical: str, account_id: str) -> str:
+        """Bucket names are global, so they carry the account."""
+        return self.of("bucket", f"{logical}-{account_id}")

@@ -1,0 +1,1 @@
+"""The phases as data, and the one assembly that turns a phase into components."""
