@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pulumi
 import pulumi_aws as aws
 
 from components.component import Component, Site
-from components.documents import Statement, document
+from components.documents import Statement
 
 MULTIPART_DAYS = 7
 """An upload that was begun and never completed is stored, and paid for, until somebody aborts it."""
@@ -70,43 +69,6 @@ class Bucket(Component):
         self._disable_acls()
         self._encrypt()
         self._create_lifecycle(housekeeping, self._enable_versions())
-
-    def read_policy(self) -> pulumi.Output[str]:
-        """IAM policy document that lets a role list the bucket and read its objects."""
-        return self._access_policy(["s3:GetObject"], ["kms:Decrypt"])
-
-    def read_write_policy(self) -> pulumi.Output[str]:
-        """IAM policy document that lets a role also write and delete, in parts or whole."""
-        actions = [
-            "s3:AbortMultipartUpload",
-            "s3:DeleteObject",
-            "s3:GetObject",
-            "s3:ListMultipartUploadParts",
-            "s3:PutObject",
-        ]
-        return self._access_policy(actions, ["kms:Decrypt", "kms:GenerateDataKey"])
-
-    def _access_policy(self, object_actions: list[str], key_actions: list[str]) -> pulumi.Output[str]:
-        region = self.site.region
-
-        def render(arns: Sequence[str]) -> str:
-            statements: list[Statement] = [
-                {"Effect": "Allow", "Action": "s3:ListBucket", "Resource": arns[0]},
-                {"Effect": "Allow", "Action": object_actions, "Resource": f"{arns[0]}/*"},
-            ]
-            statements.extend(
-                {
-                    "Effect": "Allow",
-                    "Action": key_actions,
-                    "Resource": key_arn,
-                    "Condition": {"StringEquals": {"kms:ViaService": f"s3.{region}.amazonaws.com"}},
-                }
-                for key_arn in arns[1:]
-            )
-            return document(*statements)
-
-        keys = [] if self._key_arn is None else [self._key_arn]
-        return pulumi.Output.all(self.arn, *keys).apply(render)
 
     def _block_public_access(self) -> aws.s3.BucketPublicAccessBlock:
         return aws.s3.BucketPublicAccessBlock(

@@ -366,7 +366,7 @@ class Cdn(Component):
             self,
             f"{self._name}-cache-hit-rate",
             description="CloudFront answers less than 95 % of the cacheable requests from its cache.",
-            runbook="cache-hit-rate",
+            runbook="cdn-hit-rate",
             severity="ticket",
             topics=self._args.topics,
             # CloudFront has one hit rate for all GETs, those of the uncached API among them

@@ -72,7 +72,8 @@ class Cluster(Component):
     security_group_id: pulumi.Output[str]
     """The group of all nodes and pods, made by EKS."""
     provider: kubernetes.Provider
-    """Ready to use: it waits for the administrators and for somewhere to run pods."""
+    """Ready to use: it waits for the administrators."""
+    node_pools: Sequence[KubernetesObject]
 
     def __init__(self, name: str, site: Site, args: ClusterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Create the cluster."""
@@ -86,13 +87,12 @@ class Cluster(Component):
         self.name = cluster.name
         self.arn = cluster.arn
         # With the ARN, so that it is unknown until the cluster stands: EKS adds the group to what we send.
-        self.security_group_id = pulumi.Output.all(cluster.arn, cluster.vpc_config).apply(
-            lambda known: known[1].cluster_security_group_id or ""
-        )
+        group_id = cluster.vpc_config.apply(lambda config: config.cluster_security_group_id or "")
+        self.security_group_id = pulumi.Output.all(cluster.arn, group_id).apply(lambda known: known[1])
         self.provider = self._create_provider(cluster, access)
         self._enable_network_policies()
-        pools = self._create_node_pools(node_role, node_attachments)
-        self._create_metrics_server(cluster, pools)
+        self.node_pools = self._create_node_pools(node_role, node_attachments)
+        self._create_metrics_server(cluster, self.node_pools)
         self.register_outputs({"name": self.name, "arn": self.arn, "security_group_id": self.security_group_id})
 
     def _create_cluster(self) -> aws.eks.Cluster:
@@ -229,10 +229,11 @@ class Cluster(Component):
         https://github.com/pulumi/pulumi-kubernetes/pull/2745. ConfigMaps and Secrets may be changed in place:
         replaced under a fixed name, they would be gone for a moment.
         """
-        known = pulumi.Output.all(cluster.name, cluster.endpoint, cluster.certificate_authority)
+        authority = cluster.certificate_authority.apply(lambda known: known.data or "")
+        known = pulumi.Output.all(cluster.name, cluster.endpoint, authority)
         return kubernetes.Provider(
             f"{self.site.region}-kubernetes",
-            kubeconfig=known.apply(lambda got: kubeconfig(self.site.region, got[0], got[1], got[2].data or "")),
+            kubeconfig=known.apply(lambda got: kubeconfig(self.site.region, got[0], got[1], got[2])),
             cluster_identifier=cluster.arn,
             enable_server_side_apply=True,
             enable_config_map_mutable=True,

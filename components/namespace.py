@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -27,11 +28,13 @@ class NamespaceArgs:
         provider: the cluster's.
         namespace: its name, a DNS label.
         pod_security: the Pod Security Standard that pods in it must meet.
+        after: the node pools: pods need them to start, and must be gone before the nodes go.
     """
 
     provider: pulumi.ProviderResource
     namespace: str
     pod_security: PodSecurity
+    after: Sequence[pulumi.Resource] = ()
 
 
 class Namespace(Component):
@@ -49,7 +52,8 @@ class Namespace(Component):
         """Create the namespace."""
         super().__init__(name, site, opts)
         self._args = args
-        namespace = kubernetes_object(name, self._namespace(), self.child(provider=args.provider))
+        options = self.child(provider=args.provider, depends_on=list(args.after))
+        namespace = kubernetes_object(name, self._namespace(), options)
         policies = [
             kubernetes_object(
                 f"{name}-{kind}",

@@ -152,7 +152,7 @@ class Pooler(Component):
         configuration = {"pgbouncer.ini": self._configuration(addresses_, budget)}
 
         def add(kind: str, manifest: Manifest, depends_on: list[pulumi.Resource] | None = None) -> KubernetesObject:
-            options = self.child(provider=provider, depends_on=depends_on)
+            options = self.child(provider=provider, depends_on=depends_on, custom_timeouts=_TIMEOUTS)
             return kubernetes_object(f"{self._name}-{role}{kind}", manifest, options)
 
         policies = add("-policy", self._policy(name, own_labels, match))
@@ -288,3 +288,7 @@ class Pooler(Component):
                 "template": {"metadata": {"labels": dict(own_labels), "annotations": annotations}, "spec": pod},
             },
         }
+
+
+_TIMEOUTS = pulumi.CustomTimeouts(create="20m", update="40m")
+"""The first pods wait for nodes; a rollout takes over 30 s a pod, one after the other."""

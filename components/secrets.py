@@ -68,9 +68,7 @@ class Secrets(Component):
 
     def _create_signing_keys(self, name: str) -> pulumi.Output[str]:
         first = random.RandomBytes(name, length=32, opts=self.child())
-        value = first.base64.apply(
-            lambda secret: json.dumps({"active": "initial", "keys": {"initial": secret}})
-        )
+        value = first.base64.apply(lambda secret: json.dumps({"active": "initial", "keys": {"initial": secret}}))
         arn = self._store(name, "signing", "Keys that sign access tokens; rotated.", value)
         function = Function(
             name,

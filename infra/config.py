@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping
 from enum import StrEnum
 from functools import cache, cached_property
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any
 
 from pydantic import Field, TypeAdapter, ValidationError
 from pydantic.alias_generators import to_camel
@@ -132,7 +132,7 @@ class Settings(Model):
         return first, second, third
 
     @classmethod
-    def parse(cls, raw: Mapping[str, str], *, stack: str, encrypted: Collection[str] = ()) -> Self:
+    def parse(cls, raw: Mapping[str, str], *, stack: str, encrypted: Collection[str] = ()) -> Settings:
         """Settings from a configuration as Pulumi gives it: full keys, lists and groups as JSON.
 
         Args:
@@ -146,7 +146,7 @@ class Settings(Model):
         return cls.model_construct(**_Parser(raw, stack, encrypted).run())
 
     @classmethod
-    def from_file(cls, path: Path) -> Self:
+    def from_file(cls, path: Path) -> Settings:
         """Settings from `Pulumi.STACK.yaml`, without an engine: secrets stay encrypted.
 
         Raises:
@@ -157,12 +157,12 @@ class Settings(Model):
         return cls.parse(stored.raw, stack=stored.stack, encrypted=stored.encrypted)
 
     @classmethod
-    def of(cls, stack: str, root: Path = ROOT) -> Self:
+    def of(cls, stack: str, root: Path = ROOT) -> Settings:
         """Settings of the stack of that name, from its file in the project."""
         return cls.from_file(stack_file.path_of(stack, root))
 
     @classmethod
-    def current(cls) -> Self:
+    def current(cls) -> Settings:
         """Settings of the Pulumi program that is running.
 
         Raises:
@@ -245,9 +245,7 @@ class _Parser:
     def _decode(self, key: str, text: str) -> None:
         full_key = f"{NAMESPACE}:{key}"
         if full_key in self._encrypted:
-            self._wrong(
-                key, (), HIDDEN, "is encrypted, and a plan without engine could not read it: set it in plain text"
-            )
+            self._wrong(key, (), HIDDEN, "is encrypted, which a plan without engine cannot read: set it in plain text")
             return
         value: Any = text
         if key in LISTS or key == "overrides":
@@ -262,8 +260,11 @@ class _Parser:
                 reason = str(one["ctx"]["error"]) if one["type"] == "value_error" else self._shape(key, one["loc"])
                 self._wrong(key, one["loc"], one["input"], reason)
             return
-        if key in LISTS and (twice := [item for index, item in enumerate(value) if item in value[:index]]):
-            self._wrong(key, (value.index(twice[0], value.index(twice[0]) + 1),), twice[0], "is there twice")
+        if key in LISTS:
+            for index, item in enumerate(value):
+                if item in value[:index]:
+                    name = f"{full_key}[{index}]"
+                    self._add(name, item, "is there twice", remove_command(name, self._stack))
 
     def _shape(self, key: str, loc: tuple[int | str, ...]) -> str:
         return f"must be text: {key_info(key).allowed}" if loc else f"must be {key_info(key).allowed}"
@@ -274,6 +275,8 @@ class _Parser:
             mend = remove_command(full_key, self._stack)
         elif key in LISTS and not loc:
             mend = set_command(f"{full_key}[0]", key_info(key).example, self._stack)
+            if isinstance(value, list) and value:  # too long: `loc` is empty, and the items are right
+                mend = remove_command(f"{full_key}[{len(value) - 1}]", self._stack)
         else:
             mend = set_command(f"{full_key}{dotted(loc)}", _meant(key, value), self._stack)
         self._add(f"{full_key}{dotted(loc)}", value, reason, mend)
@@ -331,8 +334,7 @@ class _Parser:
 
     def _override(self, broken: Broken) -> None:
         def full(path: tuple[int | str, ...]) -> str:
-            above = () if path[:1] == ("regions",) else ("overrides",)
-            return f"{NAMESPACE}:{dotted((*above, *path))}"
+            return f"{NAMESPACE}:{dotted(('overrides', *path))}"
 
         path, value = broken.mend
         mend = remove_command(full(path), self._stack) if value is None else set_command(full(path), value, self._stack)
@@ -362,11 +364,13 @@ class _Parser:
 
 
 def _from_json(text: str) -> Any:
-    """The value, or the text itself where it is no JSON (nested too deep and a number too long included)."""
+    """The value, or the text itself where it is no JSON, or holds what no file can (half a character)."""
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
+        value = json.loads(text)
+        json.dumps(value, ensure_ascii=False).encode()
+    except (ValueError, RecursionError):  # the second for too many levels
         return text
+    return value
 
 
 def _meant(key: str, value: object) -> str:

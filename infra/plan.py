@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypedDict
@@ -103,9 +103,7 @@ def make_plan(stored: StackFile) -> Plan:
     return Plan(stored.stack, outputs["phase"], resources, outputs)
 
 
-def record(
-    program: Callable[[], Awaitable[None]], stored: StackFile
-) -> tuple[list[PlannedResource], dict[str, Any]]:
+def record(program: Callable[[], Awaitable[None]], stored: StackFile) -> tuple[list[PlannedResource], dict[str, Any]]:
     """Run any program as a plan does; returns its resources, in the program's order, and the stack's outputs."""
     monitor = _Recorder(PROJECT, stored.stack)
     _run(program, monitor, stored)
@@ -126,11 +124,11 @@ def _quick_imports() -> Iterator[None]:
 
 def _run(program: Callable[[], Awaitable[None]], monitor: _Recorder, stored: StackFile) -> None:
     pulumi.runtime.set_all_config(stored.raw, list(stored.encrypted))
-    features = set(monitor.GetDeploymentInfo(empty_pb2.Empty()).supportedFeatures)
+    described = monitor.GetDeploymentInfo(empty_pb2.Empty())  # type: ignore[no-untyped-call]
     configure(
-        mocks.MockSettings(
+        mocks.MockSettings(  # type: ignore[no-untyped-call]
             monitor=monitor,
-            monitor_features=features,
+            monitor_features=set(described.supportedFeatures),
             engine=mocks.MockEngine(logging.getLogger(__name__)),
             project=PROJECT,
             stack=stored.stack,
@@ -158,7 +156,7 @@ class _NoMocks(mocks.Mocks):
         raise AssertionError(args.token)
 
 
-class _Recorder(mocks.MockMonitor):  # type: ignore[misc]
+class _Recorder(mocks.MockMonitor):
     """Pulumi's mock monitor, with the engine's URNs and every option kept."""
 
     def __init__(self, project: str, stack: str) -> None:

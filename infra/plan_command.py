@@ -8,7 +8,6 @@ from pathlib import Path
 import click
 
 
-
 @click.command()
 @click.argument("stack")
 @click.option("--json", "as_json", is_flag=True, help="Every resource with inputs, options and dependencies.")

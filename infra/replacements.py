@@ -93,7 +93,7 @@ def replaces_at(token: str, path: str) -> bool:
     return listed or (token.startswith("kubernetes:") and path in types["kubernetes:*"])
 
 
-def judge(  # noqa: PLR0913 - a case is what these say it is
+def judge(
     token: str,
     path: str,
     old: Any,

@@ -12,7 +12,16 @@ from components.budget import Budget, BudgetArgs
 from components.cdn import Cdn, CdnArgs
 from components.cloudflare_edge import CloudflareEdge, CloudflareEdgeArgs
 from components.component import Component, Site
-from components.dns import EdgeCertificate, EdgeCertificateArgs, OriginRecord, OriginRecordArgs, OriginZone, OriginZoneArgs
+from components.dns import (
+    EdgeCertificate,
+    EdgeCertificateArgs,
+    OriginRecord,
+    OriginRecordArgs,
+    OriginZone,
+    OriginZoneArgs,
+    Uptime,
+    UptimeArgs,
+)
 from components.edge import Hosts
 from components.firewall import Firewall, FirewallArgs
 from components.raw import cloudflare_ip_ranges
@@ -65,6 +74,7 @@ class Edge(Component):
             self._create_origin_record(region)
         self.cdn = self._create_cdn(home)
         self._create_cloudflare_edge()
+        Uptime("uptime", self.site, UptimeArgs(host=self._hosts.api, topics=home.topics), self._here)
         self.budget = self._create_budget(home)
         self.dashboard = self._create_dashboard(regions)
         self.register_outputs({})
@@ -110,7 +120,7 @@ class Edge(Component):
         )
         DistributionAccess(
             "cdn-assets",
-            self.site,
+            home.site,
             DistributionAccessArgs(
                 bucket_name=home.assets.bucket_name,
                 distribution_arn=cdn.distribution_arn,
@@ -141,14 +151,18 @@ class Edge(Component):
         return Dashboard("dashboard", self.site, DashboardArgs(charts=charts), self._here)
 
 
+Series = Sequence[pulumi.Input[str]]
+"""One line of a chart: namespace, metric, dimension, its value."""
+
+
 def _charts(region: Region) -> list[Chart]:
     """Golden signals of a region, then what they stand on."""
-    balancer = ["LoadBalancer", region.load_balancer.arn_suffix]
-    database = ["DBInstanceIdentifier", region.database.identifier]
+    balancer: Series = ["LoadBalancer", region.load_balancer.arn_suffix]
+    database: Series = ["DBInstanceIdentifier", region.database.identifier]
     queues = region.messaging.queue_names
     where = region.site.region
 
-    def chart(title: str, statistic: str, *series: list[pulumi.Input[str]]) -> Chart:
+    def chart(title: str, statistic: str, *series: Series) -> Chart:
         return Chart(title=f"{title} ({where})", series=series, statistic=statistic, region=where)
 
     return [

@@ -60,7 +60,7 @@ def _number(value: object) -> object:
         return value
 
 
-Fraction = Annotated[float, BeforeValidator(_number)]
+FRACTION = BeforeValidator(_number)
 InstanceClass = Annotated[
     str, AfterValidator(_known_class), WithJsonSchema({"type": "string", "enum": list(hardware.DATABASE_MEMORY_GIB)})
 ]

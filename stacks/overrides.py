@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from pydantic import ValidationError
@@ -33,7 +34,7 @@ class Broken:
     """One override that the model refuses.
 
     Attributes:
-        path: below `overrides`, in camelCase; `("regions",)` stands for the key of that name.
+        path: below `overrides`, in camelCase.
         value: what was given, or what the phase itself has there.
         allowed: what is wrong with it, or what is allowed.
         mend: path and value that would be right; a value of None takes the override away.
@@ -110,10 +111,14 @@ def describe(schema: Mapping[str, Any], root: Mapping[str, Any]) -> str:
 
 def _range(schema: Mapping[str, Any]) -> str:
     low, high = schema.get("minimum"), schema.get("maximum", schema.get("exclusiveMaximum"))
-    above = "" if low is None else f" from {low:,}"
-    below = "" if high is None else f" {'to' if 'maximum' in schema else 'to below'} {high:,}"
+    above = "" if low is None else f" from {_plain(low)}"
+    below = "" if high is None else f" {'to' if 'maximum' in schema else 'to below'} {_plain(high)}"
     step = f", a multiple of {schema['multipleOf']}" if "multipleOf" in schema else ""
     return (above + (below or (" on" if above else ""))) + step
+
+
+def _plain(number: float) -> str:
+    return f"{int(number):,}" if number == int(number) else f"{number:,}"
 
 
 def _resolved(schema: Mapping[str, Any], root: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -123,6 +128,11 @@ def _resolved(schema: Mapping[str, Any], root: Mapping[str, Any]) -> Mapping[str
     if "anyOf" in schema:
         return _resolved(next(one for one in schema["anyOf"] if one.get("type") != "null"), root)
     return schema
+
+
+@cache
+def _schema() -> dict[str, Any]:
+    return Phase.model_json_schema(by_alias=True)
 
 
 def _schema_at(path: Path, root: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -196,7 +206,7 @@ def _prune(overrides: dict[str, Any], path: Path) -> bool:
 
 
 def _explain(base: Phase, overrides: dict[str, Any], error: ValidationError) -> Iterator[_Found]:
-    root = Phase.model_json_schema(by_alias=True)
+    root = _schema()
     current = base.model_dump(mode="json", by_alias=True)
     errors = error.errors(include_url=False)
     bad_keys = [one["loc"][:-1] for one in errors if one["loc"][-1:] == ("[key]",)]

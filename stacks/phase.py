@@ -12,7 +12,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from infra.cidr import REGIONS
-from stacks.model import Fraction, Model, Region, Span, broken
+from stacks.model import FRACTION, Model, Region, Span, broken
 from stacks.stores import CacheGroup, Database, Pooler
 
 __all__ = [
@@ -96,7 +96,7 @@ class Targets(Model):
     """Over all primaries and replicas."""
     p95_ms: Annotated[int, Field(ge=50, le=2000)]
     """95th percentile of API response time, in milliseconds."""
-    uptime_percent: Annotated[Fraction, Field(ge=99.0, lt=100.0)]
+    uptime_percent: Annotated[float, Field(ge=99.0, lt=100.0), FRACTION]
     """Objective for a month."""
     recovery_time_minutes: Annotated[int, Field(ge=1)]
     """From the loss of the region, or of the database, to serving again."""
@@ -193,7 +193,7 @@ class Messaging(Model):
 class Telemetry(Model):
     """What is collected. Retention is fixed: error 90, access 30, debug 7 days."""
 
-    trace_sample_percent: Annotated[Fraction, Field(ge=0, le=100)]
+    trace_sample_percent: Annotated[float, Field(ge=0, le=100), FRACTION]
     """Share of requests traced from the start; errors and slow requests are kept in addition."""
     tracing: bool
     """OpenTelemetry to X-Ray."""

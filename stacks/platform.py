@@ -8,9 +8,10 @@ import pulumi
 import pulumi_aws as aws
 
 from components.component import Site, register_defaults
-from infra.config import NAMESPACE, Environment, Settings
+from infra.config import Environment, Settings
 from infra.errors import UserError
 from infra.naming import PROJECT, Names
+from infra.problems import NAMESPACE
 from stacks.edge import Edge, EdgeArgs
 from stacks.phase import Phase
 from stacks.region import Region, RegionArgs

@@ -153,9 +153,7 @@ class Region(Component):
         return Registry(self._named("registry"), self.site, args, self._here)
 
     def _create_messaging(self) -> Messaging:
-        args = MessagingArgs(
-            queues=self._phase.messaging.queues, key_arn=self.keys.operations_arn, topics=self.topics
-        )
+        args = MessagingArgs(queues=self._phase.messaging.queues, key_arn=self.keys.operations_arn, topics=self.topics)
         return Messaging(self._named("queues"), self.site, args, self._here)
 
     def _create_cluster(self) -> Cluster:

@@ -132,7 +132,7 @@ class Pooler(Model):
     def _thread(self) -> Self:
         most = self.pods * 1_000
         if self.client_connections > most:
-            msg = f"clientConnections ({self.client_connections}) must not exceed 1,000 a pod: {most:,}, pods ({self.pods})"
+            msg = f"clientConnections ({self.client_connections}) must not exceed 1,000 a pod: {most:,}"
             raise broken(msg, field="pods", mend=-(-self.client_connections // 1_000))
         return self
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
+import keyword
 import subprocess
 import sys
 import tempfile
@@ -72,17 +73,22 @@ def register(resources: Sequence[tuple[str, str, dict[str, Any]]]) -> None:
     pulumi.runtime.set_mocks(Echo(), preview=True)
     for token in dict.fromkeys(token for token, _, _ in resources if token.startswith("aws:")):
         _, module, name = token.split(":")
-        getattr(importlib.import_module(f"pulumi_aws.{module.partition('/')[0]}"), name)
+        package = module.partition("/")[0]
+        # `lambda` is a word of Python: the SDK calls its module `lambda_`.
+        getattr(importlib.import_module(f"pulumi_aws.{package}{'_' * keyword.iskeyword(package)}"), name)
 
     def program() -> None:
         for token, name, inputs in resources:
             pulumi.CustomResource(token, name, inputs)
 
-    pulumi.runtime.test(program)()
+    pulumi.runtime.test(program)()  # type: ignore[no-untyped-call] # Pulumi's decorator has no types
 
 
 def _run(command: Sequence[str]) -> str:
-    return subprocess.run(command, cwd=PROJECT, check=True, capture_output=True, text=True).stdout
+    completed = subprocess.run(command, cwd=PROJECT, check=False, capture_output=True, text=True)
+    if completed.returncode != 0:
+        sys.exit(completed.stderr)
+    return completed.stdout
 
 
 def _seconds(command: Sequence[str]) -> float:

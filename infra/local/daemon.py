@@ -12,13 +12,15 @@ import signal
 import socket
 import sys
 import threading
+import time
 import uuid
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 from moto.server import ThreadedMotoServer
 
+from infra.local.aws.moto_setup import prepare_moto
 from infra.local.aws_provider import AwsProvider
 from infra.local.cloud import ALREADY_RUNNING, Cloud, Paths, write
 from infra.local.cloudflare import CloudflareProvider
@@ -28,6 +30,7 @@ from infra.local.random import RandomProvider
 
 HOST: Final = "127.0.0.1"
 GRACE_SECONDS: Final = 5.0
+LOCK_SECONDS: Final = 1.0
 
 
 def main(root: Path) -> int:
@@ -35,9 +38,7 @@ def main(root: Path) -> int:
     paths = Paths(root)
     paths.home.mkdir(parents=True, exist_ok=True)
     with paths.lock.open("wb") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not _alone(lock):
             return ALREADY_RUNNING
         paths.info.unlink(missing_ok=True)
         stop = threading.Event()
@@ -47,9 +48,24 @@ def main(root: Path) -> int:
     return 0
 
 
+def _alone(lock: IO[bytes]) -> bool:
+    """Take the lock; a little patience, as whoever asks whether a cloud runs holds it for a moment."""
+    deadline = time.monotonic() + LOCK_SECONDS
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(LOCK_SECONDS / 20)
+        else:
+            return True
+
+
 def _run(paths: Paths, stop: threading.Event) -> None:
     logging.getLogger("werkzeug").setLevel(logging.ERROR)  # It logs every request otherwise.
     port = _port(paths)
+    prepare_moto()
     moto = ThreadedMotoServer(HOST, port, verbose=False)
     moto.start()
     endpoint = f"http://{HOST}:{port}"

@@ -38,10 +38,14 @@ CLUSTER_WIDE: Final = frozenset(
         "PersistentVolume", "PriorityClass", "RuntimeClass", "StorageClass", "ValidatingWebhookConfiguration",
     }
 )  # fmt: skip
+IDENTITY: Final = frozenset({"creationTimestamp", "name", "namespace", "uid"})
+"""Metadata that an update leaves alone."""
 NAMESPACES: Final = ("default", "kube-node-lease", "kube-public", "kube-system")
 AUTO_MODE_GROUPS: Final = frozenset({"eks.amazonaws.com", "karpenter.sh"})
 """API groups whose definitions an EKS Auto Mode cluster brings."""
 BUILT_IN_GROUPS: Final = frozenset({"apps", "autoscaling", "batch", "core", "extensions", "policy"})
+NO_KINDS: Final = ("helm.sh/", "yaml/", "kustomize/")
+"""Modules of the SDK whose types are no API objects."""
 SELECTING: Final = frozenset({"DaemonSet", "Deployment", "ReplicaSet", "StatefulSet"})
 """Kinds whose selector must match the labels of their template."""
 
@@ -144,7 +148,7 @@ class ObjectKind:
             if found is None:
                 msg = f"{key} not found"
                 raise UserError(msg)
-            kept = {n: found["metadata"][n] for n in ("name", "namespace", "uid", "creationTimestamp") if n in found["metadata"]}
+            kept = {name: value for name, value in found["metadata"].items() if name in IDENTITY}
             changed = {"resourceVersion": ctx.cluster.stamp(), "generation": found["metadata"]["generation"] + 1}
             metadata = {**(new.get("metadata") or {}), **kept, **changed}
             ctx.cluster.objects[key] = {**copy.deepcopy(new), "metadata": metadata}
@@ -206,9 +210,11 @@ class KubernetesProvider(Provider):
             return self._clusters.setdefault(identity, Cluster())
 
     def kind(self, token: str) -> ObjectKind | None:
-        """Any kind will do; functions and helm are not kinds."""
-        parts = token.split(":")
-        return ObjectKind(token) if len(parts) == 3 and not parts[1].startswith(("helm.", "yaml", "kustomize")) else None  # noqa: PLR2004
+        """Any kind will do; functions and charts are not kinds."""
+        package, _, rest = token.partition(":")
+        place, _, name = rest.partition(":")
+        is_kind = package == self.package and name and "/" in place and not place.startswith(NO_KINDS)
+        return ObjectKind(token) if is_kind else None
 
     def context(self, call: Call) -> Context:
         """Find the cluster and the namespace."""
@@ -232,7 +238,10 @@ class KubernetesProvider(Provider):
         if isinstance(metadata, dict):
             name = metadata.get("name")
             if isinstance(name, str) and not valid_name(kind, name):
-                yield "metadata.name", f'"{name}" is not a valid name for a {kind} (RFC 1123: a-z, 0-9, "-", "." inside)'
+                yield (
+                    "metadata.name",
+                    f'"{name}" is not a valid name for a {kind} (RFC 1123: a-z, 0-9, "-", "." inside)',
+                )
             yield from _labels("metadata.labels", metadata.get("labels"))
         if kind in SELECTING:
             yield from _selector(call.properties.get("spec"))

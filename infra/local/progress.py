@@ -7,7 +7,7 @@ import sys
 import time
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from pulumi.automation import EngineEvent
 from rich.console import Console
@@ -61,7 +61,7 @@ class Progress:
     _live: Live | None = None
     _last_line: float = 0.0
 
-    def __enter__(self) -> Progress:
+    def __enter__(self) -> Self:
         """Start to draw."""
         if self.console.is_terminal:
             self._live = Live(self._line(), console=self.console, transient=True, refresh_per_second=8)

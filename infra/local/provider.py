@@ -216,7 +216,8 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer, ABC):
                 reason = ""
             properties, reason = _encoded(outputs, inputs, reason)
             if reason:
-                _init_failed(context, _subject(request), made, properties, request.properties, reason, inputs)
+                message = _message(_subject(request), "create", reason, [inputs])
+                _init_failed(context, message, id=made, properties=properties, inputs=request.properties)
             return provider_pb2.CreateResponse(id=made, properties=properties)
 
     def Read(self, request: provider_pb2.ReadRequest, context: Any) -> Any:
@@ -369,20 +370,9 @@ def _reported(context: Any, subject: str, operation: str, *values: Any) -> Itera
         context.abort(grpc.StatusCode.UNKNOWN, _message(subject, operation, _cause(error), values))
 
 
-def _init_failed(  # noqa: PLR0913 - each is a field of the message
-    context: Any,
-    subject: str,
-    made: str,
-    properties: struct_pb2.Struct,
-    inputs: struct_pb2.Struct,
-    reason: str,
-    values: Values,
-) -> None:
-    message = _message(subject, "create", reason, [values])
-    detail = provider_pb2.ErrorResourceInitFailed(id=made, properties=properties, inputs=inputs, reasons=[message])
+def _init_failed(context: Any, message: str, **made: Any) -> None:
+    """Fail in the way that makes the engine keep what was `made`: its id, properties and inputs."""
     status = status_pb2.Status(code=grpc.StatusCode.UNKNOWN.value[0], message=message)
-    status.details.add().Pack(detail)
+    status.details.add().Pack(provider_pb2.ErrorResourceInitFailed(reasons=[message], **made))
     context.set_trailing_metadata((("grpc-status-details-bin", status.SerializeToString()),))
     context.abort(grpc.StatusCode.UNKNOWN, message)
-
-

@@ -80,28 +80,25 @@ class RandomPassword(_Stateless):
         return {**found, "result": Secret(found["result"])} if found else None
 
 
-class RandomId(_Stateless):
-    """`random:index/randomId:RandomId`."""
+class RandomBytes(_Stateless):
+    """`random:index/randomBytes:RandomBytes`."""
 
-    computed = ("b64Std", "b64Url", "dec", "hex")
+    computed = ("base64", "hex")
 
     def create(self, ctx: Any, inputs: Values) -> tuple[str, Values]:
-        """Draw `byteLength` bytes; each form carries the prefix, the id does not."""
-        drawn = secrets.token_bytes(int(inputs["byteLength"]))
-        prefix = inputs.get("prefix", "")
-        url = base64.urlsafe_b64encode(drawn).decode().rstrip("=")
-        forms = {
-            "b64Std": base64.b64encode(drawn).decode(),
-            "b64Url": url,
-            "dec": str(int.from_bytes(drawn, "big")),
-            "hex": drawn.hex(),
-        }
-        return url, {**inputs, **{name: f"{prefix}{value}" for name, value in forms.items()}}
+        """Draw `length` bytes, given in two forms, both secret; the id is the word `none` as for passwords."""
+        drawn = secrets.token_bytes(int(inputs["length"]))
+        return "none", {**inputs, "base64": Secret(base64.b64encode(drawn).decode()), "hex": Secret(drawn.hex())}
+
+    def read(self, ctx: Any, id: str, outputs: Values) -> Values | None:  # noqa: A002
+        """Give back what the state has, still secret."""
+        found = super().read(ctx, id, outputs)
+        return {**found, "base64": Secret(found["base64"]), "hex": Secret(found["hex"])} if found else None
 
 
 KINDS: Final[Mapping[str, ResourceKind]] = {
     "random:index/randomPassword:RandomPassword": RandomPassword(),
-    "random:index/randomId:RandomId": RandomId(),
+    "random:index/randomBytes:RandomBytes": RandomBytes(),
 }
 
 

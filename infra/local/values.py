@@ -16,7 +16,7 @@ import pulumi
 from google.protobuf import struct_pb2
 
 SIGNATURE: Final = "4dabf18193072939515e22adb298388d"
-SECRET: Final = "1b47061264138c4ac30d75fd1eb44270"
+SECRET: Final = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 - a marker, no secret
 ASSET: Final = "c44067f5952c0a294b673a41bacd8c17"
 ARCHIVE: Final = "0def7320c3a5731c473e5ecbe6d01bc7"
 RESOURCE: Final = "5cf8f73096256a8f31e491e813e4eb8e"
@@ -150,7 +150,7 @@ def encode_struct(properties: Mapping[str, Any]) -> struct_pb2.Struct:
     return struct_pb2.Struct(fields={key: encode(value) for key, value in properties.items()})
 
 
-def encode(value: Any) -> struct_pb2.Value:
+def encode(value: Any) -> struct_pb2.Value:  # noqa: PLR0911 - one for each kind of value
     """Encode one value.
 
     Raises:
@@ -258,7 +258,7 @@ def _rewrap_one(output: Any, source: Any) -> Any:
             return output
         case _, Secret():
             return Secret(_rewrap_one(output, source.value))
-        case (pulumi.Asset() | pulumi.Archive()), Blob():
+        case ((pulumi.Asset() | pulumi.Archive()), Blob()):
             return source
         case dict(), dict():
             return {key: _rewrap_one(item, source.get(key)) for key, item in output.items()}

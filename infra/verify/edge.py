@@ -24,7 +24,6 @@ def _distribution(scope: Scope, distribution_id: str) -> Iterator[Fact]:
     found = scope.global_client("cloudfront").get_distribution(Id=distribution_id)["Distribution"]
     config = found["DistributionConfig"]
     yield equal("enabled", expected=True, actual=config["Enabled"])
-    yield equal("host name", scope.text("distributionDomainName"), found["DomainName"])
     yield equal("web ACL", scope.text("webAclArn"), config.get("WebACLId"))
     aliases = config.get("Aliases", {}).get("Items", [])
     yield holds("answers for", scope.domain in aliases, scope.domain, aliases)
@@ -52,6 +51,13 @@ def _web_acl(scope: Scope, arn: str) -> Iterator[Fact]:
         if "ManagedRuleGroupStatement" in statement
     }
     yield holds("managed rules", groups >= MANAGED_RULES, MANAGED_RULES, groups)
+    # Whatever is not from Cloudflare's addresses is blocked, or its proxy could be gone round.
+    closed = [
+        rule["Name"]
+        for rule in acl["Rules"]
+        if "NotStatement" in rule["Statement"] and "Block" in rule.get("Action", {})
+    ]
+    yield holds("blocks whoever goes round Cloudflare", closed, "a rule", closed)
     limits = [statement["RateBasedStatement"]["Limit"] for statement in statements if "RateBasedStatement" in statement]
     yield holds("rate limits", limits, "one or more", limits)
     logging = client.get_logging_configuration(ResourceArn=arn)["LoggingConfiguration"]

@@ -9,13 +9,15 @@ from functools import partial
 from infra.verify.facts import Fact, Probe, Scope, equal, holds
 
 BLOCKS = {"BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets"}
-VERSIONED = {"assetsBucket", "uploadsBucket"}
+OWN_KEY = {"exportsBucket", "uploadsBucket"}
+"""S3 and the load balancer write logs with S3's own key only; CloudFront reads assets without a key of ours."""
+VERSIONED = {"assetsBucket", "exportsBucket", "uploadsBucket"}
 """Logs are written once and never changed."""
 
 
 def buckets(scope: Scope) -> Iterator[Probe]:
-    """Assets, uploads and logs."""
-    for key in ("assetsBucket", "uploadsBucket", "logsBucket"):
+    """Assets, uploads, exports of the database, and logs."""
+    for key in ("assetsBucket", "uploadsBucket", "exportsBucket", "logsBucket"):
         yield Probe("storage", str(scope.outputs.get(key, key)), partial(_bucket, scope, key))
 
 
@@ -25,12 +27,11 @@ def _bucket(scope: Scope, key: str) -> Iterator[Fact]:
     yield equal("public access blocked", BLOCKS, {block for block in BLOCKS if blocks.get(block)})
     rules = s3.get_bucket_encryption(Bucket=name)["ServerSideEncryptionConfiguration"]["Rules"]
     applied = [rule["ApplyServerSideEncryptionByDefault"] for rule in rules]
-    if key == "uploadsBucket":
+    if key in OWN_KEY:
         keys = set(scope.names("keyArns").values())
         used = {rule.get("KMSMasterKeyID") for rule in applied}
         yield holds("encrypted with the stack's key", used <= keys, keys, used)
     else:
-        # S3 and the load balancer write logs with AES256 only; CloudFront reads assets without a key of ours.
         algorithms = {rule["SSEAlgorithm"] for rule in applied}
         yield holds("encrypted", algorithms, "yes", algorithms)
     if key in VERSIONED:

@@ -33,9 +33,7 @@ class Recorded:
 
     def named(self, name: str, kind: str = "") -> PlannedResource:
         """The resource with this logical name, and type ending where two types share the name."""
-        (found,) = [
-            resource for resource in self.resources if resource.name == name and resource.type.endswith(kind)
-        ]
+        (found,) = [resource for resource in self.resources if resource.name == name and resource.type.endswith(kind)]
         return found
 
     def inputs(self, name: str, kind: str = "") -> dict[str, Any]:

@@ -38,15 +38,7 @@ def _check(value: Any, expected: Any, path: str) -> Iterator[str]:
     if value in (UNKNOWN, SECRET) or expected is Any or get_origin(expected) is Literal:
         return
     if _types.is_input_type(expected):
-        if not isinstance(value, Mapping):
-            yield f"{path} is no object"
-            return
-        known = _types.input_type_types(expected)
-        for key, item in value.items():
-            if key in known:
-                yield from _check(item, known[key], f"{path}.{key}")
-            else:
-                yield f"{path}.{key} is unknown"
+        yield from _check_object(value, _types.input_type_types(expected), path)
     elif get_origin(expected) in (Sequence, list):
         if not isinstance(value, list):
             yield f"{path} is no list"
@@ -56,11 +48,19 @@ def _check(value: Any, expected: Any, path: str) -> Iterator[str]:
     elif get_origin(expected) in (Mapping, dict):
         for key, item in value.items():
             yield from _check(item, get_args(expected)[1], f"{path}.{key}")
-    elif isinstance(expected, tuple):
-        if type(value) not in expected:
-            yield f"{path} is {value!r}"
-    elif isinstance(expected, type) and type(value) is not expected:
-        yield f"{path} is {value!r}, not {expected.__name__}"
+    elif type(value) not in (expected if isinstance(expected, tuple) else (expected,)):
+        yield f"{path} is {value!r}"
+
+
+def _check_object(value: Any, known: Mapping[str, Any], path: str) -> Iterator[str]:
+    if not isinstance(value, Mapping):
+        yield f"{path} is no object"
+        return
+    for key, item in value.items():
+        if key in known:
+            yield from _check(item, known[key], f"{path}.{key}")
+        else:
+            yield f"{path}.{key} is unknown"
 
 
 def _bare(expected: Any) -> Any:
@@ -70,7 +70,7 @@ def _bare(expected: Any) -> Any:
     options = [
         option
         for option in get_args(expected)
-        if option is not type(None) and get_origin(option) not in (Output,) and "Awaitable" not in str(option)
+        if option is not type(None) and get_origin(option) is not Output and "Awaitable" not in str(option)
     ]
     structured = [option for option in options if _types.is_input_type(option) or get_origin(option) is not None]
     if structured:

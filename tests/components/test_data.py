@@ -13,7 +13,6 @@ from components.database import Database, DatabaseArgs
 from infra.plan import SECRET
 from stacks import phase_1m, phase_10k
 from stacks.phase import Phase
-
 from tests.components.conftest import Recorded
 
 Record = Callable[[Callable[[], object]], Recorded]
@@ -97,7 +96,8 @@ def test_the_password_never_shows(recorded: Record, site: Site, topics: AlarmTop
 
 def test_static_parameters_wait_for_a_reboot(recorded: Record, site: Site, topics: AlarmTopics) -> None:
     parameters = {
-        entry["name"]: entry for entry in recorded(lambda: database(site, topics)).one("ParameterGroup").inputs["parameters"]
+        entry["name"]: entry
+        for entry in recorded(lambda: database(site, topics)).one("ParameterGroup").inputs["parameters"]
     }
     assert parameters["rds.force_ssl"]["value"] == "1"
     assert "pg_cron" in parameters["shared_preload_libraries"]["value"]
@@ -138,9 +138,7 @@ def test_a_replica_takes_engine_credentials_and_storage_from_its_primary(
         ("cpu-credits", "ticket"),
     ],
 )
-def test_the_database_is_watched(
-    recorded: Record, site: Site, topics: AlarmTopics, suffix: str, severity: str
-) -> None:
+def test_the_database_is_watched(recorded: Record, site: Site, topics: AlarmTopics, suffix: str, severity: str) -> None:
     alarm = recorded(lambda: database(site, topics)).inputs(f"us-east-1-db-0-{suffix}", "MetricAlarm")
     assert alarm["alarmActions"] == [f"arn:aws:sns:us-east-1:123456789012:{severity}"]
 
@@ -148,7 +146,9 @@ def test_the_database_is_watched(
 def test_the_last_ten_connections_page(recorded: Record, site: Site, topics: AlarmTopics) -> None:
     parts = recorded(lambda: database(site, topics))
     limit = next(
-        entry["value"] for entry in parts.one("ParameterGroup").inputs["parameters"] if entry["name"] == "max_connections"
+        entry["value"]
+        for entry in parts.one("ParameterGroup").inputs["parameters"]
+        if entry["name"] == "max_connections"
     )
     assert parts.inputs("us-east-1-db-0-connections-free")["threshold"] == int(limit) - 10
 
@@ -191,9 +191,7 @@ def test_every_node_of_a_shard_counts_in_its_alarms(recorded: Record, site: Site
     assert expression == "100*SUM([h1,h2])/(SUM([h1,h2])+SUM([m1,m2]))"
 
 
-def test_a_full_state_group_pages_and_a_full_cache_does_not(
-    recorded: Record, site: Site, topics: AlarmTopics
-) -> None:
+def test_a_full_state_group_pages_and_a_full_cache_does_not(recorded: Record, site: Site, topics: AlarmTopics) -> None:
     parts = recorded(lambda: cache(site, topics))
     assert parts.inputs("us-east-1-cache-state-0-memory")["alarmActions"][0].endswith(":page")
     assert parts.inputs("us-east-1-cache-cache-0-memory")["alarmActions"][0].endswith(":ticket")

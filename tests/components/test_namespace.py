@@ -52,3 +52,30 @@ def test_whatever_uses_the_name_waits_for_the_default_policies(recorded: Record,
     assert pod.inputs["metadata"]["namespace"] == "headroom"
     waits = {urn.rsplit("::", 1)[1] for urn in pod.dependencies}
     assert {"us-east-1-headroom-deny", "us-east-1-headroom-dns"} <= waits
+
+
+def test_the_check_of_fields_finds_what_kubernetes_would_not_know(recorded: Record, site: Site) -> None:
+    (config,) = [one for one in objects(recorded(lambda: build(site))) if one.name == "us-east-1-headroom-dns"]
+    rule = config.inputs["spec"]["egress"][0]
+    rule["port"] = rule.pop("ports")
+    rule["to"][0]["ipBlock"]["cidr"] = 10
+    config.inputs["metadata"]["name"] = "Allow_DNS"
+    assert problems(config) == [
+        "Allow_DNS is no DNS label",
+        "NetworkPolicy.spec.egress[0].to[0].ipBlock.cidr is 10",
+        "NetworkPolicy.spec.egress[0].port is unknown",
+    ]
+
+
+def test_the_namespace_goes_before_the_nodes_that_its_pods_run_on(recorded: Record, site: Site) -> None:
+    from components.raw import kubernetes_object
+
+    def program() -> None:
+        provider = kubernetes.Provider("us-east-1-kubernetes", kubeconfig="{}")
+        manifest = {"apiVersion": "karpenter.sh/v1", "kind": "NodePool", "metadata": {"name": "on-demand"}}
+        pool = kubernetes_object("pool", manifest)
+        args = NamespaceArgs(provider=provider, namespace="headroom", pod_security="restricted", after=[pool])
+        Namespace("us-east-1-headroom", site, args)
+
+    namespace = recorded(program).named("us-east-1-headroom", "v1:Namespace")
+    assert [urn.rsplit("::", 1)[1] for urn in namespace.dependencies] == ["pool"]

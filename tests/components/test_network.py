@@ -7,7 +7,6 @@ import pytest
 from components.component import Site
 from components.network import Network, NetworkArgs
 from infra.cidr import region_plan
-
 from tests.components.conftest import Recorded
 
 Record = Callable[[Callable[[], object]], Recorded]

@@ -19,7 +19,6 @@ from components.secrets import Secrets, SecretsArgs
 from components.telemetry import Chart, Dashboard, DashboardArgs, Logs, LogsArgs
 from infra.plan import SECRET
 from stacks.phase import Span
-
 from tests.components.conftest import ACCOUNT, Recorded
 
 Record = Callable[[Callable[[], object]], Recorded]
@@ -73,9 +72,7 @@ def test_rotation_keeps_exactly_the_former_key() -> None:
 
 
 def queues(site: Site, topics: AlarmTopics) -> Messaging:
-    return Messaging(
-        "us-east-1-queues", site, MessagingArgs(queues=("email", "export"), key_arn=KEY, topics=topics)
-    )
+    return Messaging("us-east-1-queues", site, MessagingArgs(queues=("email", "export"), key_arn=KEY, topics=topics))
 
 
 def test_each_job_type_has_a_queue_a_dead_letter_queue_and_three_alarms(
@@ -134,9 +131,7 @@ def test_backups_are_encrypted_daily_and_kept_over_the_promised_30_days(
     assert len(parts.one("backup/selection:Selection").inputs["resources"]) == 1
 
 
-def test_automated_snapshots_of_this_database_are_exported(
-    recorded: Record, site: Site, topics: AlarmTopics
-) -> None:
+def test_automated_snapshots_of_this_database_are_exported(recorded: Record, site: Site, topics: AlarmTopics) -> None:
     parts = recorded(lambda: backup(site, topics))
     pattern = json.loads(parts.one("EventRule").inputs["eventPattern"])
     assert pattern["detail"]["EventID"] == ["RDS-EVENT-0091"]
@@ -150,7 +145,9 @@ def test_the_budget_warns_at_both_ends_of_the_band(recorded: Record, site: Site)
     parts = recorded(lambda: Budget("budget", site, args))
     budget = parts.one("budgets/budget:Budget").inputs
     assert budget["limitAmount"] == "800"
-    told = {(entry["notificationType"], entry["thresholdType"], entry["threshold"]) for entry in budget["notifications"]}
+    told = {
+        (entry["notificationType"], entry["thresholdType"], entry["threshold"]) for entry in budget["notifications"]
+    }
     assert ("ACTUAL", "ABSOLUTE_VALUE", 600) in told
     assert ("FORECASTED", "PERCENTAGE", 100) in told
     assert "product" in parts.one("AnomalyMonitor").inputs["monitorSpecification"]

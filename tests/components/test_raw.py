@@ -130,13 +130,14 @@ def test_tokens_of_built_in_kinds_are_those_of_the_kubernetes_sdk() -> None:
     from pulumi_kubernetes.networking.v1 import NetworkPolicy
     from pulumi_kubernetes.rbac.v1 import ClusterRole
 
-    for kind, api_version in [
+    kinds: list[tuple[Any, str]] = [
         (Namespace, "v1"),
         (Deployment, "apps/v1"),
         (HorizontalPodAutoscaler, "autoscaling/v2"),
         (NetworkPolicy, "networking.k8s.io/v1"),
         (ClusterRole, "rbac.authorization.k8s.io/v1"),
-    ]:
+    ]
+    for kind, api_version in kinds:
         manifest = {"apiVersion": api_version, "kind": kind.__name__}
         assert kubernetes_token(manifest) == kind.pulumi_type
 

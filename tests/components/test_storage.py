@@ -3,7 +3,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-import pulumi
 import pytest
 
 from components.bucket import tls_only
@@ -13,6 +12,8 @@ from components.storage import (
     AssetsBucketArgs,
     DistributionAccess,
     DistributionAccessArgs,
+    ExportsBucket,
+    ExportsBucketArgs,
     LogsBucket,
     LogsBucketArgs,
     UploadsBucket,
@@ -34,6 +35,7 @@ def build(site: Site) -> None:
             account_id=ACCOUNT, logs_bucket=logs.bucket_name, key_arn=KEY, allowed_origins=["https://example.com"]
         ),
     )
+    ExportsBucket("exports", site, ExportsBucketArgs(account_id=ACCOUNT, logs_bucket=logs.bucket_name, key_arn=KEY))
 
 
 @pytest.fixture
@@ -41,7 +43,7 @@ def storage(recorded: Record, site: Site) -> Recorded:
     return recorded(lambda: build(site))
 
 
-BUCKETS = ["logs", "assets", "uploads"]
+BUCKETS = ["logs", "assets", "uploads", "exports"]
 
 
 def policy(storage: Recorded, name: str) -> dict[str, dict[str, Any]]:
@@ -78,6 +80,12 @@ def test_assets_and_uploads_become_cheaper_after_a_month_and_can_be_brought_back
         assert "expiration" not in rule
 
 
+def test_exports_are_kept_for_a_year(storage: Recorded) -> None:
+    (rule,) = storage.inputs("exports", "BucketLifecycleConfiguration")["rules"]
+
+    assert rule["expiration"] == {"days": 365}
+
+
 def test_logs_are_gone_after_a_month(storage: Recorded) -> None:
     (rule,) = storage.inputs("logs", "BucketLifecycleConfiguration")["rules"]
 
@@ -86,20 +94,21 @@ def test_logs_are_gone_after_a_month(storage: Recorded) -> None:
     assert "transitions" not in rule
 
 
-def test_uploads_are_encrypted_with_our_key_and_the_rest_with_that_of_s3(storage: Recorded) -> None:
+def test_what_users_own_is_encrypted_with_our_key_and_the_rest_with_that_of_s3(storage: Recorded) -> None:
     def rule(name: str) -> dict[str, Any]:
         (found,) = storage.inputs(name, "BucketServerSideEncryptionConfiguration")["rules"]
         return dict(found)
 
-    assert rule("uploads") == {
-        "applyServerSideEncryptionByDefault": {"sseAlgorithm": "aws:kms", "kmsMasterKeyId": KEY},
-        "bucketKeyEnabled": True,
-    }
+    for name in ("uploads", "exports"):
+        assert rule(name) == {
+            "applyServerSideEncryptionByDefault": {"sseAlgorithm": "aws:kms", "kmsMasterKeyId": KEY},
+            "bucketKeyEnabled": True,
+        }
     for name in ("assets", "logs"):
         assert rule(name)["applyServerSideEncryptionByDefault"] == {"sseAlgorithm": "AES256"}
 
 
-@pytest.mark.parametrize("name", ["assets", "uploads"])
+@pytest.mark.parametrize("name", ["assets", "uploads", "exports"])
 def test_access_to_buckets_is_logged(storage: Recorded, name: str) -> None:
     logging = storage.inputs(name, "BucketLogging")
 
@@ -107,7 +116,7 @@ def test_access_to_buckets_is_logged(storage: Recorded, name: str) -> None:
     assert logging["targetPrefix"] == f"s3/{name}/"
 
 
-@pytest.mark.parametrize("name", ["logs", "uploads"])
+@pytest.mark.parametrize("name", ["logs", "uploads", "exports"])
 def test_a_bucket_refuses_plain_http(storage: Recorded, name: str) -> None:
     assert policy(storage, name)["TlsOnly"] == tls_only(f"arn:aws:s3:::headroom-10k-{name}-{ACCOUNT}")
 
@@ -170,42 +179,4 @@ def test_a_development_stack_can_be_destroyed_with_what_is_in_it(recorded: Recor
 def test_each_bucket_says_what_class_of_data_it_holds(storage: Recorded) -> None:
     tags = {name: storage.inputs(name, "s3/bucket:Bucket")["tags"]["DataClass"] for name in BUCKETS}
 
-    assert tags == {"logs": "confidential", "assets": "public", "uploads": "confidential"}
-
-
-def roles(recorded: Record, site: Site) -> dict[str, list[dict[str, Any]]]:
-    """Statements of the policies that the uploads bucket offers."""
-    found: dict[str, list[dict[str, Any]]] = {}
-
-    def keep(name: str, document: pulumi.Output[str]) -> None:
-        document.apply(lambda text: found.update({name: json.loads(text)["Statement"]}))
-
-    def program() -> None:
-        args = UploadsBucketArgs(account_id=ACCOUNT, logs_bucket="logs", key_arn=KEY, allowed_origins=["https://a.b"])
-        bucket = UploadsBucket("uploads", site, args)
-        keep("read", bucket.read_policy())
-        keep("write", bucket.read_write_policy())
-
-    recorded(program)
-    return found
-
-
-def test_a_reader_can_change_nothing_and_a_writer_only_objects(recorded: Record, site: Site) -> None:
-    found = roles(recorded, site)
-    arn = f"arn:aws:s3:::headroom-10k-uploads-{ACCOUNT}"
-
-    assert [(each["Action"], each["Resource"]) for each in found["read"]] == [
-        ("s3:ListBucket", arn),
-        (["s3:GetObject"], f"{arn}/*"),
-        (["kms:Decrypt"], KEY),
-    ]
-    objects = found["write"][1]
-    assert objects["Resource"] == f"{arn}/*"
-    assert {"s3:PutObject", "s3:DeleteObject", "s3:GetObject"} <= set(objects["Action"])
-    assert not [action for each in found["write"] for action in each["Action"] if "*" in action]
-
-
-def test_the_key_is_usable_through_s3_only(recorded: Record, site: Site) -> None:
-    for statements in roles(recorded, site).values():
-        key = statements[2]
-        assert key["Condition"] == {"StringEquals": {"kms:ViaService": "s3.us-east-1.amazonaws.com"}}
+    assert tags == {"logs": "confidential", "assets": "public", "uploads": "confidential", "exports": "confidential"}

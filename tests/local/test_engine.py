@@ -23,7 +23,7 @@ pytestmark = pytest.mark.filterwarnings(
 
 VPC = "aws:ec2/vpc:Vpc"
 SUBNET = "aws:ec2/subnet:Subnet"
-PLANTED = "planted-Secret \"quoted\" & long enough"
+PLANTED = 'planted-Secret "quoted" & long enough'
 
 
 @pytest.fixture(autouse=True)
@@ -46,7 +46,9 @@ def ec2(lab: Lab) -> Any:
 async def network() -> Mapping[str, Any]:
     """A VPC with `subnets` subnets; `cidr` and `team` come from the configuration."""
     config = pulumi.Config("headroom")
-    vpc = resource(VPC, "net", {"cidrBlock": config.require("cidr"), "tags": {"team": config.require("team")}}, None, "arn")
+    vpc = resource(
+        VPC, "net", {"cidrBlock": config.require("cidr"), "tags": {"team": config.require("team")}}, None, "arn"
+    )
     subnets = [
         resource(SUBNET, f"part-{n}", {"vpcId": vpc.id, "cidrBlock": f"{config.require('cidr')[:5]}.{n}.0/24"})
         for n in range(config.require_int("subnets"))
@@ -202,7 +204,9 @@ def test_what_came_up_before_a_failure_is_kept_and_the_next_up_goes_on(lab: Lab)
     stack = lab.stack(network, cidr="10.55.0.0/16", team="a", subnets=1)
     first = stack.up().outputs["vpc"]
     lab.configure(stack, cidr="10.55.0.0/16", team="a", subnets=300)  # 256 and more are no octets.
-    with pytest.raises(OperationError, match=r'aws:ec2/subnet:Subnet "part-\d+": create failed: .*InvalidParameterValue'):
+    with pytest.raises(
+        OperationError, match=r'aws:ec2/subnet:Subnet "part-\d+": create failed: .*InvalidParameterValue'
+    ):
         stack.up()
     lab.configure(stack, cidr="10.55.0.0/16", team="a", subnets=3)
     mended = stack.up()
@@ -314,7 +318,8 @@ def test_a_protected_stack_is_destroyed_after_an_update_that_lifts_protection(la
 
 def test_what_a_program_reports_to_the_user_arrives_without_a_traceback(lab: Lab) -> None:
     async def refuses() -> None:
-        raise UserError("the domain is not a host name", ["pulumi config set headroom:domain example.com"])
+        problem = "the domain is not a host name"
+        raise UserError(problem, ["pulumi config set headroom:domain example.com"])
 
     with pytest.raises(OperationError) as caught:
         lab.stack(refuses).up()

@@ -7,27 +7,50 @@ from typing import Any
 
 from infra.verify.facts import Clients
 from stacks.phase import Phase
-
-REGION = "us-east-1"
-DOMAIN = "example.com"
+from tests.verify.account_edge import DOMAIN, REGION, build_edge
 
 
 class Account:
     """Makes every object that `verify` looks at; `outputs` is what the stack would export."""
 
     OUTPUTS = (
-        "vpcId", "databaseIdentifier", "databaseParameterGroup", "cacheGroupId", "stateGroupId", "clusterName",
-        "loadBalancerArn", "repositoryUrl", "assetsBucket", "uploadsBucket", "logsBucket", "distributionId",
-        "distributionDomainName", "webAclArn", "zoneId", "queueUrls", "deadLetterUrls", "pageTopicArn",
-        "ticketTopicArn", "keyArns", "secretArns", "logGroups", "alarmNames", "dashboardName", "backupVault",
-        "backupPlanId", "budgetName",
-    )  # fmt: skip
+        "vpcId",
+        "databaseIdentifier",
+        "databaseParameterGroup",
+        "cacheGroupId",
+        "stateGroupId",
+        "clusterName",
+        "loadBalancerArn",
+        "repositoryUrl",
+        "assetsBucket",
+        "uploadsBucket",
+        "exportsBucket",
+        "logsBucket",
+        "distributionId",
+        "webAclArn",
+        "zoneId",
+        "queueUrls",
+        "deadLetterUrls",
+        "pageTopicArn",
+        "ticketTopicArn",
+        "keyArns",
+        "secretArns",
+        "logGroups",
+        "alarmNames",
+        "dashboardName",
+        "backupVault",
+        "backupPlanId",
+        "budgetName",
+    )
     """What verification starts from."""
 
     def __init__(self, endpoint: str, phase: Phase) -> None:
         """Make everything."""
+        self.endpoint = endpoint
         self.clients = Clients(endpoint)
         self.phase = phase
+        self.web_acl: dict[str, Any] = {}
+        self.distribution_config: dict[str, Any] = {}
         self.outputs: dict[str, Any] = {"stack": "10k", "phase": "10k", "homeRegion": REGION, "domain": DOMAIN}
         self._keys()
         self._topics()
@@ -36,7 +59,8 @@ class Account:
         self._database()
         self._caches()
         self._cluster()
-        self._edge()
+        build_edge(self)
+        self._zone()
         self._queues()
         self._secrets()
         self._operations()
@@ -111,7 +135,7 @@ class Account:
 
     def _buckets(self) -> None:
         s3 = self.client("s3")
-        for kind in ("assets", "uploads", "logs"):
+        for kind in ("assets", "uploads", "exports", "logs"):
             name = f"headroom-10k-{kind}"
             s3.create_bucket(Bucket=name)
             s3.put_public_access_block(
@@ -125,7 +149,7 @@ class Account:
             )
             encryption = (
                 {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": self.key}
-                if kind == "uploads"
+                if kind in {"exports", "uploads"}
                 else {"SSEAlgorithm": "AES256"}
             )
             s3.put_bucket_encryption(
@@ -241,66 +265,6 @@ class Account:
             "clusterName": "headroom-10k",
             "loadBalancerArn": arn,
             "repositoryUrl": repository["repositoryUri"],
-        }
-
-    def _edge(self) -> None:
-        waf = self.client("wafv2")
-        visibility = {"SampledRequestsEnabled": True, "CloudWatchMetricsEnabled": True, "MetricName": "m"}
-        groups = ("AmazonIpReputationList", "CommonRuleSet", "KnownBadInputsRuleSet")
-        rules: list[dict[str, Any]] = [
-            {
-                "Name": group,
-                "Priority": priority,
-                "OverrideAction": {"None": {}},
-                "Statement": {"ManagedRuleGroupStatement": {"VendorName": "AWS", "Name": f"AWSManagedRules{group}"}},
-                "VisibilityConfig": visibility,
-            }
-            for priority, group in enumerate(groups)
-        ]
-        rules.append(
-            {
-                "Name": "rate",
-                "Priority": 9,
-                "Action": {"Block": {}},
-                "Statement": {"RateBasedStatement": {"Limit": 10_000, "AggregateKeyType": "IP"}},
-                "VisibilityConfig": visibility,
-            }
-        )
-        self.web_acl = waf.create_web_acl(
-            Name="headroom-10k",
-            Scope="CLOUDFRONT",
-            DefaultAction={"Allow": {}},
-            Rules=rules,
-            VisibilityConfig=visibility,
-        )["Summary"]
-        acl_arn = self.web_acl["ARN"]
-        waf.put_logging_configuration(
-            LoggingConfiguration={
-                "ResourceArn": acl_arn,
-                "LogDestinationConfigs": [f"arn:aws:logs:{REGION}:123456789012:log-group:aws-waf-logs-headroom"],
-                "RedactedFields": [{"SingleHeader": {"Name": name}} for name in ("authorization", "cookie")],
-            }
-        )
-        self.distribution_config: dict[str, Any] = {
-            "CallerReference": "1",
-            "Comment": "",
-            "Enabled": True,
-            "WebACLId": acl_arn,
-            "Aliases": {"Quantity": 1, "Items": [DOMAIN]},
-            "Origins": {"Quantity": 1, "Items": [{"Id": "api", "DomainName": f"origin.{DOMAIN}"}]},
-            "ViewerCertificate": {
-                "ACMCertificateArn": f"arn:aws:acm:{REGION}:123456789012:certificate/1",
-                "SSLSupportMethod": "sni-only",
-                "MinimumProtocolVersion": "TLSv1.2_2021",
-            },
-            "DefaultCacheBehavior": {"TargetOriginId": "api", "ViewerProtocolPolicy": "redirect-to-https"},
-        }
-        created = self.client("cloudfront").create_distribution(DistributionConfig=self.distribution_config)
-        self._zone()
-        self.outputs |= {
-            "webAclArn": acl_arn,
-            "distributionId": created["Distribution"]["Id"],
-            "distributionDomainName": created["Distribution"]["DomainName"],
         }
 
     def _zone(self) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import copy
-import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -14,10 +12,9 @@ from infra.verify.facts import Scope, Verdict
 from infra.verify.operations import LOG_DAYS
 from infra.verify.run import Finding, verify
 from stacks.phase_10k import EFFICIENT
-from tests.verify.account import DOMAIN, REGION, Account, tls_policy
-
-Undo = Callable[[], object]
-DATABASE = "headroom-10k-db-0"
+from tests.verify.account import Account
+from tests.verify.account_edge import DOMAIN, REGION
+from tests.verify.changes import CHANGES, DATABASE, Undo
 
 
 def scope(account: Account, outputs: Mapping[str, Any] | None = None, **changes: Any) -> Scope:
@@ -48,9 +45,18 @@ def test_a_right_account_has_no_difference(account: Account) -> None:
     assert differing(findings) == []
     assert len(findings) > 130
     assert {finding.area for finding in findings} == {
-        "network", "database", "cache", "cluster", "registry", "storage", "edge", "messaging", "keys", "secrets",
+        "network",
+        "database",
+        "cache",
+        "cluster",
+        "registry",
+        "storage",
+        "edge",
+        "messaging",
+        "keys",
+        "secrets",
         "operations",
-    }  # fmt: skip
+    }
 
 
 def test_what_the_local_cloud_lacks_is_said_and_does_not_count_as_right(account: Account) -> None:
@@ -70,300 +76,7 @@ def test_what_the_local_cloud_lacks_is_said_and_does_not_count_as_right(account:
     assert all("local cloud" in reason for reason in unseen.values())
 
 
-# Each case changes one thing and gives the way back.
-
-
-def _database(**changes: Any) -> Callable[[Account], Undo]:
-    def change(account: Account) -> Undo:
-        rds = account.client("rds")
-        before = rds.describe_db_instances(DBInstanceIdentifier=DATABASE)["DBInstances"][0]
-
-        def modify(values: Mapping[str, Any]) -> None:
-            rds.modify_db_instance(DBInstanceIdentifier=DATABASE, ApplyImmediately=True, **values)
-
-        modify(changes)
-        return lambda: modify({key: before[key] for key in changes})
-
-    return change
-
-
-def _parameter(name: str, wrong: str, right: str) -> Callable[[Account], Undo]:
-    def change(account: Account) -> Undo:
-        account.set_parameters({name: wrong})
-        return lambda: account.set_parameters({name: right})
-
-    return change
-
-
-def _cache(**changes: Any) -> Callable[[Account], Undo]:
-    def change(account: Account) -> Undo:
-        client = account.client("elasticache")
-        group = account.outputs["stateGroupId"]
-        right = {"CacheNodeType": EFFICIENT.state.node_type, "AutomaticFailoverEnabled": True, "MultiAZEnabled": True}
-        client.modify_replication_group(ReplicationGroupId=group, ApplyImmediately=True, **changes)
-        return lambda: client.modify_replication_group(
-            ReplicationGroupId=group, ApplyImmediately=True, **{key: right[key] for key in changes}
-        )
-
-    return change
-
-
-def _public_subnet(account: Account) -> Undo:
-    ec2, subnet = account.client("ec2"), account.subnets["data"][0]
-    ec2.modify_subnet_attribute(SubnetId=subnet, MapPublicIpOnLaunch={"Value": True})
-    return lambda: ec2.modify_subnet_attribute(SubnetId=subnet, MapPublicIpOnLaunch={"Value": False})
-
-
-def _data_with_internet(account: Account) -> Undo:
-    ec2, table = account.client("ec2"), account.route_tables["data"]
-    ec2.create_route(RouteTableId=table, DestinationCidrBlock="0.0.0.0/0", NatGatewayId=account.nat)
-    return lambda: ec2.delete_route(RouteTableId=table, DestinationCidrBlock="0.0.0.0/0")
-
-
-def _second_nat_gateway(account: Account) -> Undo:
-    ec2 = account.client("ec2")
-    created = ec2.create_nat_gateway(SubnetId=account.subnets["public"][1], ConnectivityType="private")
-    return lambda: ec2.delete_nat_gateway(NatGatewayId=created["NatGateway"]["NatGatewayId"])
-
-
-def _load_balancer_unprotected(account: Account) -> Undo:
-    def set_to(value: str) -> None:
-        account.client("elbv2").modify_load_balancer_attributes(
-            LoadBalancerArn=account.outputs["loadBalancerArn"],
-            Attributes=[{"Key": "deletion_protection.enabled", "Value": value}],
-        )
-
-    set_to("false")
-    return lambda: set_to("true")
-
-
-def _plain_listener(account: Account) -> Undo:
-    elb = account.client("elbv2")
-    listener = elb.create_listener(
-        LoadBalancerArn=account.outputs["loadBalancerArn"],
-        Protocol="HTTP",
-        Port=80,
-        DefaultActions=[{"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "403"}}],
-    )["Listeners"][0]["ListenerArn"]
-    return lambda: elb.delete_listener(ListenerArn=listener)
-
-
-def _mutable_tags(account: Account) -> Undo:
-    ecr = account.client("ecr")
-    ecr.put_image_tag_mutability(repositoryName="headroom-10k", imageTagMutability="MUTABLE")
-    return lambda: ecr.put_image_tag_mutability(repositoryName="headroom-10k", imageTagMutability="IMMUTABLE")
-
-
-def _bucket_opened(account: Account) -> Undo:
-    s3, name = account.client("s3"), account.outputs["uploadsBucket"]
-    blocks = s3.get_public_access_block(Bucket=name)["PublicAccessBlockConfiguration"]
-    s3.put_public_access_block(Bucket=name, PublicAccessBlockConfiguration={**blocks, "BlockPublicPolicy": False})
-    return lambda: s3.put_public_access_block(Bucket=name, PublicAccessBlockConfiguration=blocks)
-
-
-def _bucket_without_block(account: Account) -> Undo:
-    s3, name = account.client("s3"), account.outputs["logsBucket"]
-    blocks = s3.get_public_access_block(Bucket=name)["PublicAccessBlockConfiguration"]
-    s3.delete_public_access_block(Bucket=name)
-    return lambda: s3.put_public_access_block(Bucket=name, PublicAccessBlockConfiguration=blocks)
-
-
-def _uploads_without_our_key(account: Account) -> Undo:
-    s3, name = account.client("s3"), account.outputs["uploadsBucket"]
-
-    def set_to(encryption: dict[str, str]) -> None:
-        rules = [{"ApplyServerSideEncryptionByDefault": encryption}]
-        s3.put_bucket_encryption(Bucket=name, ServerSideEncryptionConfiguration={"Rules": rules})
-
-    set_to({"SSEAlgorithm": "AES256"})
-    return lambda: set_to({"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": account.key})
-
-
-def _versions_suspended(account: Account) -> Undo:
-    s3, name = account.client("s3"), account.outputs["assetsBucket"]
-    s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Suspended"})
-    return lambda: s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
-
-
-def _plain_http_allowed(account: Account) -> Undo:
-    s3, name = account.client("s3"), account.outputs["uploadsBucket"]
-    s3.put_bucket_policy(Bucket=name, Policy=tls_policy(name, effect="Allow"))
-    return lambda: s3.put_bucket_policy(Bucket=name, Policy=tls_policy(name))
-
-
-def _distribution(path: tuple[str, ...], value: object) -> Callable[[Account], Undo]:
-    def change(account: Account) -> Undo:
-        cloudfront, distribution = account.client("cloudfront"), account.outputs["distributionId"]
-
-        def update(config: dict[str, Any]) -> None:
-            tag = cloudfront.get_distribution(Id=distribution)["ETag"]
-            cloudfront.update_distribution(Id=distribution, IfMatch=tag, DistributionConfig=config)
-
-        config = copy.deepcopy(account.distribution_config)
-        inner = config
-        for key in path[:-1]:
-            inner = inner[key]
-        inner[path[-1]] = value
-        update(config)
-        return lambda: update(account.distribution_config)
-
-    return change
-
-
-def _web_acl_without(kind: str) -> Callable[[Account], Undo]:
-    def change(account: Account) -> Undo:
-        waf, summary = account.client("wafv2"), account.web_acl
-        target = {"Name": summary["Name"], "Id": summary["Id"], "Scope": "CLOUDFRONT"}
-        before = waf.get_web_acl(**target)["WebACL"]
-
-        def update(rules: list[Any]) -> None:
-            waf.update_web_acl(
-                **target,
-                LockToken=waf.get_web_acl(**target)["LockToken"],
-                DefaultAction=before["DefaultAction"],
-                Rules=rules,
-                VisibilityConfig=before["VisibilityConfig"],
-            )
-
-        update([rule for rule in before["Rules"] if kind not in rule["Statement"]])
-        return lambda: update(before["Rules"])
-
-    return change
-
-
-def _record_without_health_check(account: Account) -> Undo:
-    account.change_record("UPSERT")
-    return lambda: account.change_record("UPSERT", HealthCheckId=account.health_check)
-
-
-def _health_check_off(account: Account) -> Undo:
-    route53 = account.client("route53")
-    route53.update_health_check(HealthCheckId=account.health_check, Disabled=True)
-    return lambda: route53.update_health_check(HealthCheckId=account.health_check, Disabled=False)
-
-
-def _queue(attribute: str, wrong: str) -> Callable[[Account], Undo]:
-    def change(account: Account) -> Undo:
-        sqs, url = account.client("sqs"), account.outputs["queueUrls"]["email"]
-        right = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=[attribute])["Attributes"]
-        sqs.set_queue_attributes(QueueUrl=url, Attributes={attribute: wrong})
-        return lambda: sqs.set_queue_attributes(QueueUrl=url, Attributes=right)
-
-    return change
-
-
-def _nobody_paged(account: Account) -> Undo:
-    sns, topic = account.client("sns"), account.outputs["pageTopicArn"]
-    for subscription in sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]:
-        sns.unsubscribe(SubscriptionArn=subscription["SubscriptionArn"])
-    return lambda: sns.subscribe(TopicArn=topic, Protocol="email", Endpoint="oncall@example.com")
-
-
-def _rotation_off(account: Account) -> Undo:
-    kms = account.client("kms")
-    kms.disable_key_rotation(KeyId=account.key)
-    return lambda: kms.enable_key_rotation(KeyId=account.key)
-
-
-def _key_disabled(account: Account) -> Undo:
-    kms, key_id = account.client("kms"), account.key.rpartition("/")[2]
-    kms.disable_key(KeyId=key_id)
-    return lambda: kms.enable_key(KeyId=key_id)
-
-
-def _secret_deleted(account: Account) -> Undo:
-    client, arn = account.client("secretsmanager"), account.outputs["secretArns"]["signing"]
-    client.delete_secret(SecretId=arn, RecoveryWindowInDays=7)
-    return lambda: client.restore_secret(SecretId=arn)
-
-
-def _logs_kept_for_ever(account: Account) -> Undo:
-    logs = account.client("logs")
-    logs.delete_retention_policy(logGroupName="/headroom/debug")
-    return lambda: logs.put_retention_policy(logGroupName="/headroom/debug", retentionInDays=7)
-
-
-def _alarm_deleted(account: Account) -> Undo:
-    account.client("cloudwatch").delete_alarms(AlarmNames=["headroom-cpu"])
-    return lambda: account.put_alarm("headroom-cpu", [account.outputs["pageTopicArn"]])
-
-
-def _alarm_silent(account: Account) -> Undo:
-    account.put_alarm("headroom-storage", [])
-    return lambda: account.put_alarm("headroom-storage", [account.outputs["pageTopicArn"]])
-
-
-def _dashboard_deleted(account: Account) -> Undo:
-    cloudwatch = account.client("cloudwatch")
-    cloudwatch.delete_dashboards(DashboardNames=["headroom-10k"])
-    body = json.dumps({"widgets": []})
-    return lambda: cloudwatch.put_dashboard(DashboardName="headroom-10k", DashboardBody=body)
-
-
-LIBRARIES = "pg_stat_statements,pg_cron"
-
-
-@pytest.mark.parametrize(
-    ("change", "subject", "what", "found"),
-    [
-        (_database(DBInstanceClass="db.t4g.small"), DATABASE, "class", "db.t4g.small"),
-        (_database(MultiAZ=False), DATABASE, "standby in another zone", "no"),
-        (_database(BackupRetentionPeriod=7), DATABASE, "backups kept", "7 days"),
-        (_database(DeletionProtection=False), DATABASE, "deletion protection", "no"),
-        (_database(PubliclyAccessible=True), DATABASE, "reachable from the internet", "yes"),
-        (_database(MaxAllocatedStorage=40), DATABASE, "storage may grow to", "40 GiB"),
-        (_parameter("rds.force_ssl", "0", "1"), "headroom-postgres17", "rds.force_ssl", "0"),
-        (
-            _parameter("shared_preload_libraries", "pg_stat_statements", LIBRARIES),
-            "headroom-postgres17",
-            "shared_preload_libraries",
-            "pg_stat_statements",
-        ),
-        (_cache(CacheNodeType="cache.t4g.small"), "headroom-state", "node type", "cache.t4g.small"),
-        (_cache(AutomaticFailoverEnabled=False), "headroom-state", "automatic failover", "disabled"),
-        (_cache(MultiAZEnabled=False), "headroom-state", "nodes in several zones", "disabled"),
-        (_public_subnet, "vpc-", "subnets that hand out public addresses", "subnet-"),
-        (_data_with_internet, "vpc-", "data subnets", "0"),
-        (_second_nat_gateway, "vpc-", "NAT gateways", "2"),
-        (_load_balancer_unprotected, "headroom-10k", "deletion protection", "false"),
-        (_plain_listener, "headroom-10k", "listeners", "HTTP:80"),
-        (_mutable_tags, "headroom-10k", "tags", "MUTABLE"),
-        (_bucket_opened, "headroom-10k-uploads", "public access blocked", "BlockPublicAcls"),
-        (
-            _bucket_without_block,
-            "headroom-10k-logs",
-            "exists (GetPublicAccessBlock)",
-            "no: NoSuchPublicAccessBlockConfiguration",
-        ),
-        (_uploads_without_our_key, "headroom-10k-uploads", "encrypted with the stack's key", "None"),
-        (_versions_suspended, "headroom-10k-assets", "versioning", "Suspended"),
-        (_plain_http_allowed, "headroom-10k-uploads", "access without TLS refused", "no"),
-        (_distribution(("Enabled",), value=False), "", "enabled", "no"),
-        (_distribution(("WebACLId",), ""), "", "web ACL", "nothing"),
-        (_distribution(("Aliases",), {"Quantity": 0}), "", "answers for", "nothing"),
-        (_distribution(("ViewerCertificate", "MinimumProtocolVersion"), "TLSv1"), "", "oldest TLS", "TLSv1"),
-        (
-            _distribution(("DefaultCacheBehavior", "ViewerProtocolPolicy"), "allow-all"),
-            "",
-            "paths answered without TLS",
-            "*",
-        ),
-        (_web_acl_without("RateBasedStatement"), "headroom-10k", "rate limits", "nothing"),
-        (_web_acl_without("ManagedRuleGroupStatement"), "headroom-10k", "managed rules", "nothing"),
-        (_record_without_health_check, "zone ", f"health check of {REGION}", "nothing"),
-        (_health_check_off, "zone ", f"health check of {REGION} asks over", "HTTPS, disabled"),
-        (_queue("RedrivePolicy", ""), "queue email", "failed messages go to", "nothing"),
-        (_queue("KmsMasterKeyId", "alias/aws/sqs"), "queue email", "encrypted with the stack's key", "alias/aws/sqs"),
-        (_nobody_paged, "topic headroom-10k-page", "subscribers", "0"),
-        (_rotation_off, "data", "rotated each year", "no"),
-        (_key_disabled, "data", "state", "Disabled"),
-        (_secret_deleted, "signing", "marked for deletion", "yes"),
-        (_logs_kept_for_ever, "log group /headroom/debug", "kept", "all days"),
-        (_alarm_deleted, "alarms", "missing", "headroom-cpu"),
-        (_alarm_silent, "alarms", "without anybody to tell", "headroom-storage"),
-        (_dashboard_deleted, "dashboard headroom-10k", "exists (GetDashboard)", "no: ResourceNotFound"),
-    ],
-)  # fmt: skip
+@pytest.mark.parametrize(("change", "subject", "what", "found"), CHANGES)
 def test_one_wrong_thing_is_named_and_no_other_object(
     account: Account, change: Callable[[Account], Undo], subject: str, what: str, found: str
 ) -> None:
@@ -420,6 +133,7 @@ GONE: Mapping[str, Any] = {
     "clusterName": "gone",
     "vpcId": "vpc-gone",
     "assetsBucket": "gone-assets",
+    "exportsBucket": "gone-exports",
     "uploadsBucket": "gone-uploads",
     "logsBucket": "gone-logs",
     "distributionId": "GONE",
@@ -443,17 +157,30 @@ def test_every_object_that_is_gone_is_a_finding(account: Account) -> None:
     differences = differing(verify(scope(account, {**account.outputs, **GONE})))
     missing = {subject for subject, what, actual in differences if what.startswith("exists") and actual[:2] == "no"}
     assert missing == {
-        "gone", "gone-too", "vpc-gone", "gone-assets", "gone-uploads", "gone-logs", "GONE", "zone ZGONE",
-        "topic gone", "backup vault gone", "backup plan gone", "budget gone", "dashboard gone", "log group /gone",
+        "gone",
+        "gone-too",
+        "vpc-gone",
+        "gone-assets",
+        "gone-exports",
+        "gone-uploads",
+        "gone-logs",
+        "GONE",
+        "zone ZGONE",
+        "topic gone",
+        "backup vault gone",
+        "backup plan gone",
+        "budget gone",
+        "dashboard gone",
+        "log group /gone",
         "queue email",
-    }  # fmt: skip
+    }
     by_name = [subject for subject, what, _ in differences if what.startswith("exists") and subject == "gone"]
     # Database, its parameter group, cache, cluster, load balancer, registry, web ACL, key, secret.
     assert len(by_name) == 9
 
 
 # These are asked for by a function that asks for another one first.
-SECOND = {"deadLetterUrls", "ticketTopicArn", "backupPlanId", "distributionDomainName"}
+SECOND = {"deadLetterUrls", "ticketTopicArn", "backupPlanId"}
 
 
 def test_every_output_that_is_missing_is_a_finding(account: Account) -> None:

@@ -4,18 +4,49 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from infra.local.aws import cache, cluster, database, identity, network, secrets, security_groups
+from infra.local.aws import (
+    cache,
+    cdn,
+    cluster,
+    database,
+    dns,
+    events,
+    firewall,
+    function,
+    identity,
+    messaging,
+    network,
+    secrets,
+    security_groups,
+    storage,
+    telemetry,
+    traffic,
+)
+from infra.local.aws.invokes import invoke
 from infra.local.aws.kind import Context, Incomplete, Kind, KindError
 
-__all__ = ["KINDS", "Context", "Incomplete", "Kind", "KindError"]
+__all__ = ["KINDS", "Context", "Incomplete", "Kind", "KindError", "invoke"]
 
 KINDS: Mapping[str, Kind] = {
-    **network.KINDS,
-    **security_groups.KINDS,
-    **identity.KINDS,
-    **secrets.KINDS,
-    **database.KINDS,
-    **cache.KINDS,
-    **cluster.KINDS,
+    token: kind
+    for area in (
+        network,
+        security_groups,
+        identity,
+        secrets,
+        function,
+        database,
+        cache,
+        cluster,
+        traffic,
+        dns,
+        storage,
+        cdn,
+        firewall,
+        messaging,
+        telemetry,
+        events,
+    )
+    for token, kind in area.KINDS.items()
 }
 """Every AWS type that the local cloud knows, by Pulumi's token."""

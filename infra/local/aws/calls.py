@@ -16,7 +16,9 @@ from infra.local.aws.kind import Values
 from infra.local.aws.shape import member, to_api
 
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
-_GONE = re.compile(r"NotFound|NoSuch|NonExist|NotExist|DoesNotExist|^404$")
+_APART = {"tags", "region"}
+"""Properties that no update sends: tags have operations of their own, and a region does not change."""
+_GONE = re.compile(r"NotFound|NoSuch|NonExist|NotExist|^404$", re.IGNORECASE)
 
 
 def is_gone(error: ClientError) -> bool:
@@ -102,10 +104,10 @@ class Change:
         changed = {key for key, value in new.items() if old.get(key) != value}
         if self.whole:  # a property that was taken out changes the whole as well
             changed |= old.keys() - new.keys()
-        changed -= {"tags", "region"}
+        changed -= _APART
         hits = changed & set(self.only) if self.only else {key for key in changed if member(shape, key, rename)}
         if hits:
-            sent = {key: value for key, value in new.items() if self.whole or key in hits}
+            sent = {key: value for key, value in new.items() if key in hits or (self.whole and key not in _APART)}
             self.call(client, context, to_api(shape, sent, rename))
 
 

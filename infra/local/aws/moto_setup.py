@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
+from fnmatch import fnmatchcase
 from typing import Any
 
 from moto import settings
+from moto.cloudwatch.responses import CloudWatchResponse
 from moto.core.config import default_user_config
 from moto.elasticache.models import ElastiCacheBackend
 from moto.rds.models import DBInstance, DBSubnetGroup, RDSBackend
+from moto.s3.models import LOGGING_SERVICE_PRINCIPAL, FakeBucket
 
 
 def prepare_moto() -> None:
@@ -19,7 +23,10 @@ def prepare_moto() -> None:
     settings.ACM_VALIDATION_WAIT = 0
     ElastiCacheBackend.delete_replication_group = _delete_replication_group
     DBInstance.remove_replica = _remove_replica
+    # moto's code for composite alarms is there, but no operation leads to it.
+    CloudWatchResponse.put_composite_alarm = CloudWatchResponse.put_metric_alarm
     RDSBackend.modify_db_subnet_group = _modify_db_subnet_group
+    FakeBucket._log_permissions_enabled_policy = staticmethod(_may_log)
 
 
 def _delete_replication_group(self: ElastiCacheBackend, replication_group_id: str, **_: object) -> Any:
@@ -40,3 +47,17 @@ def _modify_db_subnet_group(self: RDSBackend, subnet_name: str, description: str
     group.subnets = subnets
     group.description = description or group.description
     return group
+
+
+def _may_log(target_bucket: FakeBucket, target_prefix: str | None) -> bool:
+    """moto 5.2.5 knows neither a principal that is a string nor a resource with a longer prefix."""
+    if not target_bucket.policy:
+        return False
+    wanted = f"arn:{target_bucket.partition}:s3:::{target_bucket.name}/{target_prefix or ''}log"
+    return any(
+        statement["Effect"] == "Allow"
+        and statement["Principal"] == {"Service": LOGGING_SERVICE_PRINCIPAL}
+        and statement["Action"] == "s3:PutObject"
+        and fnmatchcase(wanted, statement["Resource"])
+        for statement in json.loads(target_bucket.policy)["Statement"]
+    )

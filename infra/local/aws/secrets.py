@@ -10,7 +10,7 @@ from infra.local.aws.table import ApiKind
 
 
 def _secret(_: Context, values: Values) -> Values:
-    """Replicas are given by region; AWS's own type of a secret is not an input of the operation."""
+    """A replica's status is an output: only its region and key go to AWS."""
     replicas = [{key: each[key] for key in ("region", "kmsKeyId") if each.get(key)} for each in values.get("replicas") or []]
     return {**values, "replicas": replicas or None}
 
@@ -52,7 +52,7 @@ KINDS: Mapping[str, Kind] = {
         service="secretsmanager",
         make=call("create_secret"),
         prepare=_secret,
-        rename={"replicas": "AddReplicaRegions", "type": "-"},
+        rename={"replicas": "AddReplicaRegions"},
         id="ARN",
         find=call("describe_secret", SecretId="{id}"),
         at="[@][?DeletedDate == null] | [0]",
@@ -75,13 +75,14 @@ KINDS: Mapping[str, Kind] = {
     ),
     "aws:secretsmanager/secretRotation:SecretRotation": ApiKind(
         service="secretsmanager",
-        make=call("rotate_secret"),
+        # No function runs here: a rotation at once would leave the secret with a version without a value.
+        make=call("rotate_secret", RotateImmediately=False),
         id="={secretId}",
         find=call("describe_secret", SecretId="{secretId}"),
         at="[@][?RotationEnabled && DeletedDate == null] | [0]",
         outputs={"rotationEnabled": "RotationEnabled"},
         watched={"rotationLambdaArn": "RotationLambdaARN"},
-        changes=(put("rotate_secret"),),
+        changes=(put("rotate_secret", RotateImmediately=False),),
         drop=call("cancel_rotate_secret", SecretId="{secretId}"),
     ),
     "aws:secretsmanager/secretPolicy:SecretPolicy": ApiKind(

@@ -33,8 +33,8 @@ def _spellings(name: str) -> Iterator[str]:
 
 def member(shape: Any, name: str, rename: Mapping[str, str]) -> str | None:
     """The member of a structure that a property stands for; None when there is none."""
-    if name in rename:
-        return rename[name] if rename[name] in shape.members else None
+    if rename.get(name) in shape.members:
+        return rename[name]
     known = {normal(each): each for each in shape.members}
     return next((known[each] for each in _spellings(name) if each in known), None)
 

@@ -136,7 +136,7 @@ class ApiKind(Row):
         prepared = self.prepare(ctx, given)
         client = ctx.client(self.service)
         make = self.operation(prepared)
-        answer = make(client, self.known(ctx, prepared), self._parameters(input_shape(client, make.operation), prepared))
+        answer = make(client, self.known(ctx, {**given, **prepared}), self._parameters(input_shape(client, make.operation), prepared))
         id_ = self.id({**answer, **given}) if callable(self.id) else locate(self.id, answer, self.known(ctx, given))
         if id_ is None:  # EC2 reports some failures inside an answer that succeeds
             raise KindError(search("Unsuccessful[0].Error.Message", answer) or f"{make.operation} made nothing")

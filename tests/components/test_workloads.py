@@ -1,0 +1,265 @@
+"""The application's pods: restricted, drained, scaled, after their migration, with secrets that nobody else sees."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import pulumi
+import pytest
+
+from components.component import Site
+from components.pods import APP_PORT
+from components.workload_manifests import PLACEHOLDER_IMAGE, digest
+from infra.plan import SECRET
+from tests.components.conftest import Recorded
+from tests.components.kubernetes_schema import objects, pod_specs, problems, selects, strings
+from tests.components.workload_builder import COMPUTE, IMAGE, LATER, PLANTED, build, compute, deployments
+
+Record = Callable[[Callable[[], object]], Recorded]
+
+
+@pytest.fixture
+def found(recorded: Record, site: Site) -> Recorded:
+    return recorded(lambda: build(site))
+
+
+def test_every_object_has_only_fields_that_kubernetes_knows(recorded: Record, site: Site) -> None:
+    found = recorded(lambda: build(site, compute=compute("auth", "video", spot=True)))
+    assert len(objects(found)) > 30
+    assert [problem for one in objects(found) for problem in problems(one)] == []
+
+
+def test_a_phase_gets_a_deployment_for_each_of_its_roles(recorded: Record, site: Site) -> None:
+    assert deployments(recorded(lambda: build(site))).keys() == {"api-blue", "realtime", "worker"}
+    grown = deployments(recorded(lambda: build(site, compute=compute("auth", "email"))))
+    assert grown.keys() == {"api-blue", "realtime", "worker", "auth", "email"}
+
+
+def test_one_image_serves_all_roles_by_an_environment_variable(found: Recorded) -> None:
+    for name, inputs in deployments(found).items():
+        (container,) = inputs["spec"]["template"]["spec"]["containers"]
+        assert container["image"] == IMAGE
+        assert "args" not in container
+        assert container["env"][0] == {"name": "SERVICE_ROLE", "value": name.removesuffix("-blue")}
+
+
+def test_blue_and_green_are_two_deployments_and_blue_is_the_one_there_was(recorded: Record, site: Site) -> None:
+    before = recorded(lambda: build(site))
+    after = recorded(lambda: build(site, api_images={"blue": IMAGE, "green": LATER}))
+    assert deployments(after)["api-blue"] == deployments(before)["api-blue"]
+    green = deployments(after)["api-green"]["spec"]["template"]["spec"]["containers"][0]
+    assert green["image"] == LATER
+    bindings = {one.inputs["metadata"]["name"]: one.inputs["spec"] for one in after.of("TargetGroupBinding")}
+    assert bindings["api-green"]["targetGroupARN"] == "arn:green"
+
+
+def test_selectors_services_budgets_and_autoscalers_find_exactly_their_own_pods(recorded: Record, site: Site) -> None:
+    found = recorded(lambda: build(site, compute=compute("auth"), api_images={"blue": IMAGE, "green": LATER}))
+    pods = {name: one["spec"]["template"]["metadata"]["labels"] for name, one in deployments(found).items()}
+    for one in objects(found):
+        spec, name = one.inputs.get("spec", {}), one.inputs["metadata"]["name"]
+        match {"Service": spec.get("selector"), "Deployment": spec.get("selector", {}).get("matchLabels")}.get(
+            one.inputs["kind"]
+        ):
+            case None:
+                continue
+            case wanted:
+                assert [key for key, labels in pods.items() if selects(wanted, labels)] == [name]
+    for budget in found.of("PodDisruptionBudget"):
+        wanted = budget.inputs["spec"]["selector"]["matchLabels"]
+        assert [key for key, labels in pods.items() if selects(wanted, labels)] == [budget.inputs["metadata"]["name"]]
+    assert {one.inputs["spec"]["scaleTargetRef"]["name"] for one in found.of("HorizontalPodAutoscaler")} == pods.keys()
+
+
+def test_the_autoscaler_alone_owns_the_number_of_pods(found: Recorded) -> None:
+    for name, inputs in deployments(found).items():
+        assert "replicas" not in inputs["spec"]
+        scaler = found.inputs(f"us-east-1-app-{name}-autoscaler")["spec"]
+        size = COMPUTE.pods[name.removesuffix("-blue")]
+        assert (scaler["minReplicas"], scaler["maxReplicas"]) == (size.minimum, size.maximum)
+        targets = {one["resource"]["name"]: one["resource"]["target"] for one in scaler["metrics"]}
+        assert {key: target["averageUtilization"] for key, target in targets.items()} == {"cpu": 70, "memory": 80}
+        behaviour = scaler["behavior"]
+        assert behaviour["scaleUp"]["stabilizationWindowSeconds"] == 120
+        assert behaviour["scaleDown"]["stabilizationWindowSeconds"] == 300
+
+
+def test_pods_are_restricted(found: Recorded) -> None:
+    for template in pod_specs(found).values():
+        pod = template["spec"]
+        assert pod["securityContext"]["runAsNonRoot"] is True
+        assert pod["securityContext"]["runAsUser"] > 10_000
+        assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        assert pod["automountServiceAccountToken"] is False
+        for container in (*pod.get("initContainers", []), *pod["containers"]):
+            assert container["securityContext"] == {
+                "allowPrivilegeEscalation": False,
+                "readOnlyRootFilesystem": True,
+                "capabilities": {"drop": ["ALL"]},
+            }
+            assert container["resources"]["limits"].keys() == {"memory", "ephemeral-storage"}
+            assert container["resources"]["requests"].keys() == {"cpu", "memory", "ephemeral-storage"}
+
+
+def test_liveness_does_not_depend_on_what_readiness_does(found: Recorded) -> None:
+    for inputs in deployments(found).values():
+        (container,) = inputs["spec"]["template"]["spec"]["containers"]
+        paths = {key: container[f"{key}Probe"]["httpGet"]["path"] for key in ("startup", "liveness", "readiness")}
+        assert paths == {"startup": "/health", "liveness": "/health", "readiness": "/ready"}
+
+
+def test_a_pod_has_time_to_drain_and_then_to_finish(found: Recorded) -> None:
+    for inputs in deployments(found).values():
+        pod = inputs["spec"]["template"]["spec"]
+        (container,) = pod["containers"]
+        sleep = container["lifecycle"]["preStop"]["sleep"]["seconds"]
+        (graceful,) = [one["value"] for one in container["env"] if one["name"] == "GRACEFUL_SHUTDOWN_SECONDS"]
+        assert int(graceful) >= 30
+        assert sleep + int(graceful) < pod["terminationGracePeriodSeconds"]
+        assert inputs["spec"]["strategy"]["rollingUpdate"] == {"maxSurge": "25%", "maxUnavailable": 0}
+
+
+def test_connections_are_kept_open_longer_than_the_load_balancers(found: Recorded) -> None:
+    from components.load_balancer import IDLE_TIMEOUT_SECONDS
+
+    assert int(found.inputs("us-east-1-app-config")["data"]["KEEP_ALIVE_SECONDS"]) > IDLE_TIMEOUT_SECONDS
+
+
+def test_pods_spread_over_zones_without_refusing_to_start_when_one_is_lost(found: Recorded) -> None:
+    for inputs in deployments(found).values():
+        constraints = inputs["spec"]["template"]["spec"]["topologySpreadConstraints"]
+        assert [one["topologyKey"] for one in constraints] == ["topology.kubernetes.io/zone", "kubernetes.io/hostname"]
+        assert {one["whenUnsatisfiable"] for one in constraints} == {"ScheduleAnyway"}
+
+
+def test_spot_nodes_are_for_roles_that_hold_no_connection(recorded: Record, site: Site) -> None:
+    def tolerant(found: Recorded) -> set[str]:
+        return {name for name, one in deployments(found).items() if "tolerations" in one["spec"]["template"]["spec"]}
+
+    assert tolerant(recorded(lambda: build(site))) == set()
+    assert tolerant(recorded(lambda: build(site, compute=compute("auth", spot=True)))) == {"api-blue", "auth", "worker"}
+
+
+def waits(found: Recorded, name: str, kind: str = "") -> set[str]:
+    return {urn.rsplit("::", 1)[1] for urn in found.named(name, kind).dependencies}
+
+
+def test_no_pod_starts_before_the_migration_its_policies_and_its_aws_access(found: Recorded) -> None:
+    for name in deployments(found):
+        role = name.removesuffix("-blue")
+        expected = {
+            "us-east-1-app-migration",
+            "us-east-1-app-policy-app",
+            "us-east-1-app-config",
+            "us-east-1-app-secret-app",
+            f"us-east-1-app-{role}",
+            f"us-east-1-app-{role}-account",
+        }
+        assert expected <= waits(found, f"us-east-1-app-{name}", "v1:Deployment")
+
+
+def test_bindings_stand_before_pods_so_that_readiness_gates_are_put_in(found: Recorded) -> None:
+    for name in ("api-blue", "realtime"):
+        assert f"us-east-1-app-{name}-binding" in waits(found, f"us-east-1-app-{name}", "v1:Deployment")
+        binding = found.inputs(f"us-east-1-app-{name}-binding")
+        assert binding["apiVersion"] == "eks.amazonaws.com/v1"
+        assert binding["spec"]["serviceRef"] == {"name": name, "port": APP_PORT}
+        assert binding["spec"]["targetType"] == "ip"
+        service = found.inputs(f"us-east-1-app-{name}-service")
+        assert service["metadata"]["annotations"] == {"pulumi.com/skipAwait": "true"}
+
+
+def test_the_migration_has_another_name_for_another_image_or_other_secrets(recorded: Record, site: Site) -> None:
+    def name(**changes: Any) -> str:
+        found = recorded(lambda: build(site, **changes))
+        return str(found.inputs("us-east-1-app-migration", "v1:Job")["metadata"]["name"])
+
+    first = name()
+    assert first == name()
+    assert first.startswith(f"migrate-{digest(IMAGE)}-")
+    assert len({first, name(image=LATER), name(secret_versions=["v2"])}) == 3
+
+
+def test_the_migration_goes_to_the_primary_itself_over_verified_tls(found: Recorded) -> None:
+    pod = found.inputs("us-east-1-app-migration", "v1:Job")["spec"]["template"]["spec"]
+    environment = {one["name"]: one["value"] for one in pod["containers"][0]["env"]}
+    assert environment["DATABASE_WRITER_HOST"] == "primary.db"
+    assert environment["DATABASE_PORT"] == "5432"
+    assert environment["DATABASE_TLS"] == "verify-full"
+    assert environment["DATABASE_CA_FILE"] in pod["initContainers"][0]["command"]
+    mounts = {mount["name"]: mount["mountPath"] for mount in pod["containers"][0]["volumeMounts"]}
+    assert environment["DATABASE_CA_FILE"].startswith(mounts["rds-trust"])
+    assert environment["SECRETS_DIR"] == mounts["secrets"]
+
+
+def test_secrets_are_only_in_secrets_and_the_owners_password_only_where_the_migration_reads_it(
+    found: Recorded,
+) -> None:
+    everything = str([one.inputs for one in found.resources])
+    assert [value for value in PLANTED if value in everything] == []
+    holders = {one.name: one.inputs for one in objects(found) if SECRET in set(strings(one.inputs))}
+    assert {one["kind"] for one in holders.values()} == {"Secret"}
+    assert holders["us-east-1-app-secret-app"]["stringData"].keys() == {
+        "database_password",
+        "cache_password",
+        "sentry_dsn",
+    }
+    mounted = {
+        name: volume["secret"]["secretName"]
+        for name, template in pod_specs(found).items()
+        for volume in template["spec"]["volumes"]
+        if "secret" in volume
+    }
+    assert [name for name, secret in mounted.items() if secret == "migration"] == ["us-east-1-app-migration"]
+
+
+def test_each_secret_file_holds_the_password_that_its_reader_needs(recorded: Record, site: Site) -> None:
+    seen: dict[str, str] = {}
+
+    def note(args: pulumi.ResourceTransformationArgs) -> None:
+        files: dict[str, pulumi.Output[str]] = dict(args.props).get("stringData", {})  # type: ignore[assignment]
+        for key, value in files.items():
+            value.apply(partial(seen.setdefault, f"{args.name} {key}"))
+
+    def program() -> None:
+        pulumi.runtime.register_stack_transformation(note)
+        build(site)
+
+    recorded(program)
+    application, owner, cache, dsn = PLANTED
+    assert seen == {
+        "us-east-1-app-secret-app database_password": application,
+        "us-east-1-app-secret-app cache_password": cache,
+        "us-east-1-app-secret-app sentry_dsn": dsn,
+        "us-east-1-app-secret-migration database_password": owner,
+        "us-east-1-app-secret-migration application_password": application,
+    }
+
+
+@pytest.mark.parametrize(
+    "change", [{"settings": {"DOMAIN": "example.org"}}, {"secret_versions": ["v2"]}, {"data_cidrs": ("10.0.0.0/8",)}]
+)
+def test_pods_restart_when_their_configuration_or_secrets_change_and_only_then(
+    recorded: Record, site: Site, change: dict[str, Any]
+) -> None:
+    def pods(**changes: Any) -> Any:
+        return deployments(recorded(lambda: build(site, **changes)))["api-blue"]["spec"]["template"]
+
+    assert (pods() != pods(**change)) == ("data_cidrs" not in change)
+
+
+def test_the_placeholder_answers_on_the_port_and_its_migration_ends_at_once(recorded: Record, site: Site) -> None:
+    found = recorded(lambda: build(site, image=PLACEHOLDER_IMAGE, api_images={"blue": PLACEHOLDER_IMAGE}))
+    for inputs in deployments(found).values():
+        (container,) = inputs["spec"]["template"]["spec"]["containers"]
+        assert container["args"][:2] == ["-listen", f":{container['ports'][0]['containerPort']}"]
+        assert "-text" in container["args"]
+    job = found.inputs("us-east-1-app-migration", "v1:Job")["spec"]["template"]["spec"]
+    assert job["containers"][0]["args"] == ["-version"]
+    assert job["restartPolicy"] == "Never"
+
+
+@pytest.mark.parametrize("image", ["headroom:latest", f"headroom@sha256:{'a' * 63}", "headroom"])
+def test_an_image_without_a_digest_is_refused(image: str) -> None:
+    with pytest.raises(ValueError, match="no sha256 digest"):
+        digest(image)
