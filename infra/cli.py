@@ -22,11 +22,14 @@ COMMANDS: Final = {
     "plan": ("infra.plan_command", "command", "Show what a stack would be, without engine, network or credentials."),
     "preview": ("infra.cli", "preview", "Show what `up` would change on the local cloud."),
     "refresh": ("infra.cli", "refresh", "Compare a stack's state with what is in the local cloud."),
-    "schema": ("infra.config", "command", "Print the JSON Schema of the stack files."),
+    "schema": ("infra.config_schema", "command", "Print the JSON Schema of the stack files."),
     "up": ("infra.cli", "up", "Bring a stack up on the local cloud."),
     "verify": ("infra.verify.command", "command", "Check that an account holds what the phase promises."),
 }
 """Each command: its module, its name there, and its line in the help, which costs no import."""
+
+
+LONG_LIST: Final = 8
 
 
 class LazyGroup(click.Group):
@@ -91,25 +94,26 @@ def _run(operation: str, name: str, *, is_local: bool, as_json: bool) -> None:
 
 
 def _show(stack: LocalStack, outcome: Outcome) -> None:
-    from rich.markup import escape
-    from rich.table import Table
-
     out, progress = stack.console, outcome.progress
     for line in progress.notable if outcome.operation != "destroy" else ():
-        out.print(escape(line), highlight=False)
+        out.print(line, markup=False, highlight=False)
     if progress.changed and outcome.operation != "refresh":
         out.print(progress.table())
-    if outcome.outputs:
-        table = Table(box=None, pad_edge=False, show_header=False)
-        for name, value in sorted(outcome.outputs.items()):
-            shown = value if isinstance(value, str) else json.dumps(value)
-            table.add_row(name, escape(shown))
-        out.print(table)
+    width = max(map(len, outcome.outputs), default=0)
+    for name, value in sorted(outcome.outputs.items()):
+        out.print(f"{name:<{width}}  {_brief(value)}", markup=False, highlight=False, soft_wrap=True)
     count = sum(progress.totals().values())
     verdict = f"{progress.changed} of {count} resources" if progress.changed else f"no changes ({count} resources)"
     tense = "would change" if outcome.operation == "preview" else "changed"
     verdict = f"{verdict} {tense}" if progress.changed else verdict
     out.print(f"{outcome.operation} {stack.name}: {verdict}, {outcome.seconds:.0f} s", highlight=False)
+
+
+def _brief(value: object) -> str:
+    """A text as it is, anything else as JSON, and a long list by its length: `--json` has it whole."""
+    if isinstance(value, list) and len(value) > LONG_LIST:
+        return f"{len(value)} values"
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 @_operation

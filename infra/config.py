@@ -338,6 +338,9 @@ class _Parser:
 
         path, value = broken.mend
         mend = remove_command(full(path), self._stack) if value is None else set_command(full(path), value, self._stack)
+        if isinstance(broken.value, str) and not isinstance(value, str | None):
+            # Where there is text, `pulumi config set` stores text, whatever its `--type` (seen with 3.255).
+            mend = f"{remove_command(full(path), self._stack)} && {mend}"
         self._add(full(broken.path), broken.value, broken.allowed, mend)
 
     def _check_zones(self) -> None:

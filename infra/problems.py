@@ -34,7 +34,7 @@ class Problem:
     def __str__(self) -> str:
         """Two lines: the finding, the command."""
         shown = "" if self.value is None else f" = {shown_value(self.value)}"
-        return f"{self.key}{shown} {self.allowed}\n      {self.mend}"
+        return f"{_printable(self.key)}{shown} {_printable(self.allowed)}\n      {_printable(self.mend)}"
 
 
 class ConfigError(UserError):
@@ -51,6 +51,11 @@ def shown_value(value: object) -> str:
     """A value as a message shows it: quoted, on one line, and short."""
     text = value if value is HIDDEN else repr(value)
     return str(text) if len(str(text)) <= _LONGEST_VALUE else f"{str(text)[: _LONGEST_VALUE - 3]}..."
+
+
+def _printable(text: str) -> str:
+    """With escapes for what would end a line, move the cursor, or be no character at all."""
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
 
 
 def set_command(key: str, value: str | float, stack: str, *, secret: bool = False) -> str:

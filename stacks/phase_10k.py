@@ -45,7 +45,7 @@ EFFICIENT = Phase(
         backup_retention_days=30,
         logical_shards=1,
     ),
-    pooler=Pooler(client_connections=500, pods=2, app_pool_size=20, app_pool_overflow=40),
+    pooler=Pooler(client_connections=500, pods=2, app_pool_size=20, app_pool_overflow=0),
     cache=CacheGroup(
         node_type="cache.t4g.micro", shards=1, replicas_per_shard=1, snapshot_retention_days=0, usable_mib=250
     ),

@@ -55,21 +55,22 @@ EFFICIENT = Phase(
         node_type="cache.r7g.large", shards=1, replicas_per_shard=1, snapshot_retention_days=7, usable_mib=9_537
     ),
     compute=Compute(
-        # 50 to 66 in each region: 150 to 198 in all.
+        # 50 to 66 in each region: 150 to 198 in all. The load needs 200 requests a second of an api pod, so that
+        # less than one vCPU does; the count is the roadmap's.
         pods={
-            "api": Pods(minimum=14, maximum=17, cpu_millicores=1_000, memory_mib=2_048),
+            "api": Pods(minimum=14, maximum=17, cpu_millicores=750, memory_mib=2_048),
             "realtime": Pods(minimum=4, maximum=5, cpu_millicores=500, memory_mib=2_048),
             "worker": Pods(minimum=6, maximum=8, cpu_millicores=500, memory_mib=1_024),
-            "auth": Pods(minimum=3, maximum=4, cpu_millicores=500, memory_mib=1_024),
-            "leads": Pods(minimum=4, maximum=5, cpu_millicores=500, memory_mib=1_024),
-            "email": Pods(minimum=3, maximum=4, cpu_millicores=500, memory_mib=1_024),
-            "video": Pods(minimum=3, maximum=4, cpu_millicores=500, memory_mib=2_048),
-            "analytics": Pods(minimum=3, maximum=4, cpu_millicores=500, memory_mib=2_048),
-            "campaigns": Pods(minimum=2, maximum=3, cpu_millicores=500, memory_mib=1_024),
-            "companies": Pods(minimum=2, maximum=3, cpu_millicores=500, memory_mib=1_024),
-            "conversations": Pods(minimum=2, maximum=3, cpu_millicores=500, memory_mib=1_024),
-            "search": Pods(minimum=2, maximum=3, cpu_millicores=500, memory_mib=1_024),
-            "subscriptions": Pods(minimum=2, maximum=3, cpu_millicores=500, memory_mib=1_024),
+            "auth": Pods(minimum=3, maximum=4, cpu_millicores=300, memory_mib=1_024),
+            "leads": Pods(minimum=4, maximum=5, cpu_millicores=300, memory_mib=1_024),
+            "email": Pods(minimum=3, maximum=4, cpu_millicores=300, memory_mib=1_024),
+            "video": Pods(minimum=3, maximum=4, cpu_millicores=300, memory_mib=2_048),
+            "analytics": Pods(minimum=3, maximum=4, cpu_millicores=300, memory_mib=2_048),
+            "campaigns": Pods(minimum=2, maximum=3, cpu_millicores=300, memory_mib=1_024),
+            "companies": Pods(minimum=2, maximum=3, cpu_millicores=300, memory_mib=1_024),
+            "conversations": Pods(minimum=2, maximum=3, cpu_millicores=300, memory_mib=1_024),
+            "search": Pods(minimum=2, maximum=3, cpu_millicores=300, memory_mib=1_024),
+            "subscriptions": Pods(minimum=2, maximum=3, cpu_millicores=300, memory_mib=1_024),
         },
         spot=True,
         blue_green=True,

@@ -35,7 +35,7 @@ def shrinks(earlier: Phase, later: Phase) -> list[str]:
     """What `later` would take away or exchange that a stack in `earlier` cannot lose: data, or a place that holds some.
 
     Each line names the field, both values, and why it cannot be. What is not a phase's to choose (names, keys,
-    addresses, encryption) does not differ between phases at all: see `docs/` and the components.
+    addresses, encryption) does not differ between phases at all.
     """
     return [
         *_places(earlier, later),

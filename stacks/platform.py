@@ -29,6 +29,7 @@ async def program() -> None:
     pulumi.runtime.register_stack_transformation(lambda args: registered.append(args.resource))
     register_defaults()
     _assemble(settings)
+    pulumi.export("alarmNames", [one.name for one in registered if isinstance(one, aws.cloudwatch.MetricAlarm)])
     # The SDK would wait for each output over and over, which is quadratic: docs/decisions/0003.
     await asyncio.gather(*(resource.urn.future() for resource in registered))
 

@@ -229,13 +229,17 @@ class Region(Component):
         application = Namespace(
             self._named("app-namespace"),
             self.site,
-            NamespaceArgs(provider=provider, namespace="headroom", pod_security="restricted"),
+            NamespaceArgs(
+                provider=provider, namespace="headroom", pod_security="restricted", after=self.cluster.node_pools
+            ),
             self._here,
         )
         system = Namespace(
             self._named("system-namespace"),
             self.site,
-            NamespaceArgs(provider=provider, namespace="headroom-system", pod_security="privileged"),
+            NamespaceArgs(
+                provider=provider, namespace="headroom-system", pod_security="privileged", after=self.cluster.node_pools
+            ),
             self._here,
         )
         LogRouter(

@@ -165,7 +165,9 @@ def start(root: Path = PROJECT) -> tuple[Cloud, bool]:
     else:
         process.terminate()
     lines = paths.log.read_text(encoding="utf-8", errors="replace").splitlines()[-LOG_LINES:]
-    msg = f"the local cloud did not start; the end of {paths.log}:"
+    ended = process.poll()
+    how = "took too long" if ended is None else f"ended with exit code {ended}"
+    msg = f"the local cloud did not start ({how}); the end of {paths.log}:"
     raise UserError(msg, lines)
 
 

@@ -75,6 +75,7 @@ def _run(paths: Paths, stop: threading.Event) -> None:
     write(paths, Cloud(uuid.uuid4().hex, os.getpid(), endpoint, {name: s[1] for name, s in served.items()}, now))
     print(f"{now} the local cloud listens: AWS at {endpoint}")  # noqa: T201 - standard output is the log
     stop.wait()
+    print(f"{datetime.now(UTC).isoformat(timespec='seconds')} told to stop")  # noqa: T201
     for stopped in [server.stop(GRACE_SECONDS) for server, _ in served.values()]:
         stopped.wait()
     paths.info.unlink(missing_ok=True)

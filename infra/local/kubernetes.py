@@ -70,6 +70,13 @@ class Key:
         return f'{plural if self.group == "core" else f"{plural}.{self.group}"} "{self.id}"'
 
 
+MUTABLE: Final = {
+    "kubernetes:core/v1:ConfigMap": "enableConfigMapMutable",
+    "kubernetes:core/v1:Secret": "enableSecretMutable",
+}
+"""Types whose data the official provider replaces by default, and the setting that lets it change in place."""
+
+
 @dataclass(slots=True)
 class Cluster:
     """The objects of one cluster; safe to share between threads."""
@@ -224,6 +231,11 @@ class KubernetesProvider(Provider):
         """Another cluster means other objects."""
         name = "clusterIdentifier"
         return [name] if old.get(name) and old.get(name) != new.get(name) else []
+
+    def judged_as(self, token: str, config: Values) -> str:
+        """Data of a ConfigMap or Secret replaces it, unless the provider is told that it may change in place."""
+        setting = MUTABLE.get(token)
+        return f"{token}:mutable" if setting and str(config.get(setting)).lower() == "true" else token
 
     def invoke(self, token: str, args: Values, config: Values) -> Values:
         """There are no functions."""

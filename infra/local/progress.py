@@ -28,6 +28,8 @@ CHANGES: Final = {
     "refresh": "refreshed",
 }
 """Steps of the engine, by the column that they count in; a replacement is several steps and counts by its creation."""
+REPEATED: Final = "an unhandled error occurred: "
+"""How the engine says once more what the program has said."""
 NOTABLE: Final = frozenset({"updated", "replaced", "deleted"})
 """What is worth a line of its own; `Progress.notable` has it."""
 COLUMNS: Final = ("created", "updated", "replaced", "deleted", "unchanged")
@@ -156,7 +158,7 @@ class Progress:
 
     def _diagnose(self, event: Any) -> None:
         message = COLORS.sub("", event.message).strip()
-        if event.severity == "error" and message and message not in self.errors:
+        if event.severity == "error" and message and message.removeprefix(REPEATED) not in self.errors:
             self.errors.append(message)
 
     def _line(self) -> Text:
@@ -178,4 +180,6 @@ class Progress:
 
 def console(*, quiet: bool = False) -> Console:
     """Standard output; wide enough in a pipe that no line wraps."""
-    return Console(quiet=quiet) if sys.stdout.isatty() else Console(quiet=quiet, width=200, no_color=True)
+    if sys.stdout.isatty():
+        return Console(quiet=quiet, emoji=False)
+    return Console(quiet=quiet, emoji=False, width=200, no_color=True)

@@ -132,6 +132,10 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer, ABC):
         """Configuration keys whose change makes this a provider of other objects."""
         return []
 
+    def judged_as(self, token: str, config: Values) -> str:
+        """The type whose replacement rules hold for `token` under this configuration."""
+        return token
+
     # The protocol, in the order of a run.
 
     def Handshake(self, request: provider_pb2.ProviderHandshakeRequest, context: Any) -> Any:
@@ -194,7 +198,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer, ABC):
         """Compare the stored inputs with the program's."""
         old, new = decode_struct(request.old_inputs), decode_struct(request.news)
         with _reported(context, _subject(request), "diff", old, new):
-            difference = compare(request.type, old, new)
+            difference = compare(self.judged_as(request.type, self._config(context)), old, new)
             if difference.refusals:
                 raise UserError("; ".join(difference.refusals))
             return _diff_response(difference.changes, difference.replaces, delete_first=difference.delete_first)

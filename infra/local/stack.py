@@ -111,7 +111,9 @@ class LocalStack:
         cloud = self._cloud(start=True)
         self._prepare(config)
         self.paths.owner(self.name).write_text(cloud.id, encoding="utf-8")
-        return self._run("up", cloud)
+        outcome = self._run("up", cloud)
+        shutil.copy(self._work_file, self._deployed_file)
+        return outcome
 
     def preview(self) -> Outcome:
         """Say what `up` would do."""
@@ -132,7 +134,7 @@ class LocalStack:
                 f"stack {self.name} is protected: an update in the environment {LIFTED} lifts that first, here only",
                 highlight=False,
             )
-            self._prepare({**self._work_config(), "headroom:environment": LIFTED})
+            self._prepare({**self._deployed_config(), "headroom:environment": LIFTED})
             self._run("up", cloud)
         outcome = self._run("destroy", cloud)
         self._automation(cloud).workspace.remove_stack(self.name)
@@ -193,8 +195,18 @@ class LocalStack:
             self.console.print(f"left out here, as only your own backend can decrypt it: {', '.join(hidden)}")
         return {key: value for key, value in config.items() if key not in hidden}
 
-    def _work_config(self) -> dict[str, Any]:
-        path = self.folder / f"Pulumi.{self.name}.yaml"
+    @property
+    def _work_file(self) -> Path:
+        return self.folder / f"Pulumi.{self.name}.yaml"
+
+    @property
+    def _deployed_file(self) -> Path:
+        """The work file as it was when an `up` last succeeded."""
+        return self.folder / "deployed.yaml"
+
+    def _deployed_config(self) -> dict[str, Any]:
+        """What the stack was built with: the present stack file may be wrong, or about another phase."""
+        path = self._deployed_file if self._deployed_file.exists() else self._work_file
         return dict((yaml.safe_load(path.read_text(encoding="utf-8")) or {}).get("config") or {})
 
     def _prepare(self, config: Mapping[str, Any]) -> None:
@@ -202,7 +214,7 @@ class LocalStack:
         self.folder.mkdir(parents=True, exist_ok=True)
         project = {"name": self._project(), "runtime": "python", "main": str(self.paths.root)}
         (self.folder / "Pulumi.yaml").write_text(yaml.safe_dump(project), encoding="utf-8")
-        path = self.folder / f"Pulumi.{self.name}.yaml"
+        path = self._work_file
         kept = (yaml.safe_load(path.read_text(encoding="utf-8")) or {}) if path.exists() else {}
         path.write_text(yaml.safe_dump({**kept, "config": dict(config)}), encoding="utf-8")
 

@@ -4,6 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+GOOD = {
+    "aws:region": "us-east-1",
+    "headroom:phase": "10k",
+    "headroom:environment": "production",
+    "headroom:domain": "example.com",
+    "headroom:owner": "platform",
+    "headroom:costCenter": "product",
+    "headroom:alertEmails": '["oncall@example.com"]',
+    "headroom:cloudflareZoneId": "0" * 32,
+}
+"""A configuration that is right."""
 SECRET = "https://hooks.example.com/planted-7f3a9"
 
 
@@ -47,19 +58,45 @@ BAD = [
     _one("a key is misspelt", "domian", "x", "headroom:domian is no key", "did you mean headroom:domain?", "config rm"),
     _one("a key is in snake case", "cost_center", "x", "did you mean headroom:costCenter?"),
     _one("a key is like no other", "zzz", "x", "the keys are phase, sizing, environment", "config rm headroom:zzz"),
-    _one("the namespace is misspelt", "headrom:phase", "10k", "headrom:phase is no key", "did you mean headroom:phase?", between=True),
+    _one(
+        "the namespace is misspelt",
+        "headrom:phase",
+        "10k",
+        "headrom:phase is no key",
+        "did you mean headroom:phase?",
+        between=True,
+    ),
     _one("the domain is an address", "domain", "https://Example.com/", "registered host name", "domain example.com"),
     _one("the domain has one label", "domain", "localhost", "registered host name"),
     _one("the domain is an IP address", "domain", "192.0.2.1", "registered host name"),
     _one("the domain has an underscore", "domain", "my_shop.com", "registered host name"),
-    _one("the domain is a host of the domain", "domain", "www.example.com", "without www.", "domain example.com", between=True),
-    _one("the domain is too long for a certificate", "domain", f"{'a' * 50}.example.com", "57 characters or less", between=True),
+    _one(
+        "the domain is a host of the domain",
+        "domain",
+        "www.example.com",
+        "without www.",
+        "domain example.com",
+        between=True,
+    ),
+    _one(
+        "the domain is too long for a certificate",
+        "domain",
+        f"{'a' * 50}.example.com",
+        "57 characters or less",
+        between=True,
+    ),
     _one("the owner is empty", "owner", "", "headroom:owner = ''", "tag value"),
     _one("the owner has a character that tags refuse", "owner", "R&D", "= 'R&D'", "tag value"),
     _one("a list is given as text", "alertEmails", "oncall@example.com", "must be a list of 1 to 10 e-mail addresses"),
     _one("a list is empty", "alertEmails", "[]", "must be a list of 1 to 10 e-mail addresses"),
     _one("a list is too long", "alertEmails", str([f"a{n}@b.co" for n in range(11)]).replace("'", '"'), "1 to 10"),
-    _one("an item of a list is wrong", "alertEmails", '["a@b.co", "nobody"]', "alertEmails[1] = 'nobody'", "alertEmails[1]'"),
+    _one(
+        "an item of a list is wrong",
+        "alertEmails",
+        '["a@b.co", "nobody"]',
+        "alertEmails[1] = 'nobody'",
+        "alertEmails[1]'",
+    ),
     _one("an item of a list is a number", "alertEmails", '["a@b.co", 7]', "alertEmails[1] = 7 must be text"),
     _one("an item of a list is there twice", "alertEmails", '["a@b.co", "a@b.co"]', "alertEmails[1]", "is there twice"),
     _one("a list is a group", "regions", '{"home": "us-east-1"}', "must be a list of regions, home first"),
@@ -67,9 +104,16 @@ BAD = [
     _one("an id is in upper case", "cloudflareZoneId", "ABCDEF" * 5 + "00", "32 hexadecimal digits"),
     _one("the image is by tag", "image", "registry.example.com/product:latest", "by digest", "another image tomorrow"),
     _one("the image's digest is cut", "image", "product@sha256:abc", "64 hexadecimal digits"),
-    _one("a role is a session", "operatorRoleArns", '["arn:aws:sts::123456789012:assumed-role/a/b"]', "no assumed session"),
+    _one(
+        "a role is a session",
+        "operatorRoleArns",
+        '["arn:aws:sts::123456789012:assumed-role/a/b"]',
+        "no assumed session",
+    ),
     _one("a role is a user", "operatorRoleArns", '["arn:aws:iam::123456789012:user/ann"]', "no user"),
-    _one("the cluster is open to the world", "clusterAccessCidrs", '["0.0.0.0/0"]', "is open to the world", between=True),
+    _one(
+        "the cluster is open to the world", "clusterAccessCidrs", '["0.0.0.0/0"]', "is open to the world", between=True
+    ),
     _one(
         "the cluster is open to both halves of the world",
         "clusterAccessCidrs",
@@ -79,16 +123,22 @@ BAD = [
         between=True,
         problems=2,
     ),
-    _one("a network has host bits", "clusterAccessCidrs", '["203.0.113.7/24"]', "network is 203.0.113.0/24", between=True),
+    _one(
+        "a network has host bits", "clusterAccessCidrs", '["203.0.113.7/24"]', "network is 203.0.113.0/24", between=True
+    ),
     _one("a network is private", "clusterAccessCidrs", '["10.1.0.0/16"]', "overlaps 10.0.0.0/8", between=True),
     _one("a network has an octet of 300", "clusterAccessCidrs", '["300.0.0.0/16"]', "is no IPv4 network", between=True),
     _one("a network is not IPv4", "clusterAccessCidrs", '["2001:db8::/32"]', "an IPv4 network in CIDR notation"),
     _one("the address space is too small", "networkCidr", "10.0.0.0/16", "must be a /14", between=True),
     _one("the address space is public", "networkCidr", "8.0.0.0/14", "must be private", between=True),
     _one("the address space is not aligned", "networkCidr", "10.1.0.0/14", "the network is 10.0.0.0/14", between=True),
-    _one("the address space is EKS's own", "networkCidr", "10.100.0.0/14", "must not overlap 10.100.0.0/16", between=True),
+    _one(
+        "the address space is EKS's own", "networkCidr", "10.100.0.0/14", "must not overlap 10.100.0.0/16", between=True
+    ),
     _one("a zone does not exist", "availabilityZones", '["eu-west-1d"]', "eu-west-1 has the zones a, b, c", problems=1),
-    _one("a region has two zones", "availabilityZones", '["us-east-1a", "us-east-1b"]', "three different", between=True),
+    _one(
+        "a region has two zones", "availabilityZones", '["us-east-1a", "us-east-1b"]', "three different", between=True
+    ),
     _one(
         "zones are named where the stack is not",
         "availabilityZones",
@@ -100,9 +150,17 @@ BAD = [
     _one("an origin has a path", "allowedOrigins", '["https://app.example.com/"]', "no slash at the end"),
     _one("an origin is not encrypted", "allowedOrigins", '["http://a.example.com"]', "must be https://", between=True),
     _one("the region is missing", "aws:region", None, "aws:region is missing: the home region, us-east-1"),
-    _one("the region is not the phase's", "aws:region", "us-west-2", "must be the home region, us-east-1", between=True),
+    _one(
+        "the region is not the phase's", "aws:region", "us-west-2", "must be the home region, us-east-1", between=True
+    ),
     _one("a region is unknown", "regions", '["us-east-2"]', "us-east-1, us-west-2, eu-west-1, ap-southeast-1"),
-    _one("there are more regions than the phase has", "regions", '["us-east-1", "us-west-2"]', "must have 1", between=True),
+    _one(
+        "there are more regions than the phase has",
+        "regions",
+        '["us-east-1", "us-west-2"]',
+        "must have 1",
+        between=True,
+    ),
     Bad(
         "the home region is the one that reads",
         {"headroom:phase": "250k", "headroom:regions": '["eu-west-1"]', "aws:region": "eu-west-1"},
@@ -118,7 +176,10 @@ BAD = [
     Bad(
         "a secret is stored in plain text",
         {"headroom:sentryDsn": SECRET},
-        ("headroom:sentryDsn = (hidden) is stored in plain text", "config set --secret headroom:sentryDsn --stack prod"),
+        (
+            "headroom:sentryDsn = (hidden) is stored in plain text",
+            "config set --secret headroom:sentryDsn --stack prod",
+        ),
     ),
     Bad(
         "a plain key is encrypted",
@@ -132,16 +193,31 @@ BAD = [
         ("headroom:overrides = (hidden) is encrypted", "config rm headroom:overrides"),
         encrypted=frozenset({"headroom:overrides"}),
     ),
-    _one("a secret is under a misspelt key", "sentryDSN", SECRET, "headroom:sentryDSN is no key", "headroom:sentryDsn?"),
+    _one(
+        "a secret is under a misspelt key", "sentryDSN", SECRET, "headroom:sentryDSN is no key", "headroom:sentryDsn?"
+    ),
     _one("the overrides are text", "overrides", "big", "headroom:overrides = 'big' must be a group of settings"),
     _one("the overrides are a list", "overrides", "[1]", "must be a group of settings"),
     _one("the overrides are nested too deep", "overrides", '{"a":' * 9 + "1" + "}" * 9, "nested deeper than 8 levels"),
-    _phase("an override is below its bound", "10k", '{"database": {"storageGib": 10}}', "from 20 to 65,536", "storageGib 20 "),
+    _phase(
+        "an override is below its bound",
+        "10k",
+        '{"database": {"storageGib": 10}}',
+        "from 20 to 65,536",
+        "storageGib 20 ",
+    ),
     _phase("an override is above its bound", "10k", '{"cache": {"shards": 501}}', "from 1 to 500", "cache.shards 500 "),
     _phase("an override is of the wrong type", "10k", '{"database": {"multiAz": "yes"}}', "must be true or false"),
     _phase("a number is true", "10k", '{"targets": {"p95Ms": true}}', "a whole number from 50 to 2,000"),
     _phase("a fraction is no number", "10k", '{"targets": {"uptimePercent": "high"}}', "a number from 99 to below 100"),
-    _phase("an override is misspelt", "10k", '{"databse": {}}', "overrides.databse", "did you mean database?", "config rm --path"),
+    _phase(
+        "an override is misspelt",
+        "10k",
+        '{"databse": {}}',
+        "overrides.databse",
+        "did you mean database?",
+        "config rm --path",
+    ),
     _phase("an override is in snake case", "10k", '{"database": {"multi_az": true}}', "did you mean multiAz?"),
     _phase("an override is like no other", "10k", '{"edge": {"zzz": 1}}', "known here: imageResizing, edgeWorkers"),
     _phase("a group is a number", "10k", '{"database": 5}', "must be a group of settings: instanceClass"),
@@ -149,10 +225,18 @@ BAD = [
     _phase("the phase is overridden", "10k", '{"name": "50k"}', "headroom:phase has it", "config rm --path"),
     _phase("the regions are overridden", "10k", '{"regions": ["us-west-2"]}', "the key headroom:regions has it"),
     _phase("a class is unknown", "10k", '{"database": {"instanceClass": "db.x2g.large"}}', "must be an RDS class"),
-    _phase("a node is unknown", "10k", '{"cache": {"nodeType": "cache.c1.xlarge"}}', "must be an ElastiCache node type"),
-    _phase("a read region is unknown", "10k", '{"readRegions": ["us-east-2"]}', "overrides.readRegions[0] = 'us-east-2'"),
-    _phase("a role is unknown", "10k", '{"compute": {"pods": {"apii": {"minimum": 1}}}}', "is no role; the roles are api"),
-    _phase("a role is taken away", "10k", '{"compute": {"pods": {"api": null}}}', "compute.pods.api", "group of settings"),
+    _phase(
+        "a node is unknown", "10k", '{"cache": {"nodeType": "cache.c1.xlarge"}}', "must be an ElastiCache node type"
+    ),
+    _phase(
+        "a read region is unknown", "10k", '{"readRegions": ["us-east-2"]}', "overrides.readRegions[0] = 'us-east-2'"
+    ),
+    _phase(
+        "a role is unknown", "10k", '{"compute": {"pods": {"apii": {"minimum": 1}}}}', "is no role; the roles are api"
+    ),
+    _phase(
+        "a role is taken away", "10k", '{"compute": {"pods": {"api": null}}}', "compute.pods.api", "group of settings"
+    ),
     _phase(
         "a new group is incomplete",
         "10k",
@@ -197,8 +281,17 @@ BAD = [
         "overrides.database.replicaClass db.r6g.xlarge ",
         between=True,
     ),
-    _phase("shards split unevenly", "250k", '{"database": {"logicalShards": 100}}', "unevenly (2 or 3 each)", between=True),
-    _phase("the cache does not hold its data", "250k", '{"cache": {"shards": 1}}', "hold 4,899 MiB", "shards 2 ", between=True),
+    _phase(
+        "shards split unevenly", "250k", '{"database": {"logicalShards": 100}}', "unevenly (2 or 3 each)", between=True
+    ),
+    _phase(
+        "the cache does not hold its data",
+        "250k",
+        '{"cache": {"shards": 1}}',
+        "hold 4,899 MiB",
+        "shards 2 ",
+        between=True,
+    ),
     _phase("the pooler has too few threads", "250k", '{"pooler": {"pods": 2}}', "1,000 a pod: 2,000", between=True),
     _phase(
         "there are fewer pods at most than at least",
@@ -208,8 +301,20 @@ BAD = [
         "pods.api.minimum 1 ",
         between=True,
     ),
-    _phase("a band is upside down", "10k", '{"targets": {"monthlyUsd": {"low": 900}}}', "must not exceed high (800)", between=True),
-    _phase("a queue is there twice", "10k", '{"messaging": {"queues": ["email", "email"]}}', "names one twice", between=True),
+    _phase(
+        "a band is upside down",
+        "10k",
+        '{"targets": {"monthlyUsd": {"low": 900}}}',
+        "must not exceed high (800)",
+        between=True,
+    ),
+    _phase(
+        "a queue is there twice",
+        "10k",
+        '{"messaging": {"queues": ["email", "email"]}}',
+        "names one twice",
+        between=True,
+    ),
     _phase(
         "a read region has no replica",
         "10k",
@@ -244,7 +349,5 @@ BAD = [
         "one of free, pro, business, enterprise",
         problems=4,
     ),
-    Bad("nothing is set at all", dict.fromkeys(
-        ("aws:region", "headroom:phase", "headroom:environment", "headroom:domain", "headroom:owner",
-         "headroom:costCenter", "headroom:alertEmails", "headroom:cloudflareZoneId")), ("7 problems",), problems=7),
-]  # fmt: skip
+    Bad("nothing is set at all", dict.fromkeys(GOOD), ("7 problems",), problems=7),
+]

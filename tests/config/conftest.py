@@ -1,4 +1,4 @@
-"""A configuration that is right, and what a shell would do with the commands of a message."""
+"""A configuration to change, and what a shell would do with the commands of a message."""
 
 from __future__ import annotations
 
@@ -12,17 +12,7 @@ import pytest
 
 from infra.config import Settings
 from infra.problems import ConfigError, Problem
-
-GOOD = {
-    "aws:region": "us-east-1",
-    "headroom:phase": "10k",
-    "headroom:environment": "production",
-    "headroom:domain": "example.com",
-    "headroom:owner": "platform",
-    "headroom:costCenter": "product",
-    "headroom:alertEmails": '["oncall@example.com"]',
-    "headroom:cloudflareZoneId": "0" * 32,
-}
+from tests.config.bad import GOOD
 
 
 @dataclass
@@ -40,8 +30,12 @@ class Stack:
             return list(error.found)
         return []
 
-    def run(self, command: str) -> None:
+    def run(self, commands: str) -> None:
         """`pulumi config set` and `rm`, with the options that messages use."""
+        for command in commands.split(" && "):
+            self._run(command)
+
+    def _run(self, command: str) -> None:
         words = shlex.split(command)
         assert words[:2] == ["pulumi", "config"]
         assert words[-2:] == ["--stack", "prod"]
@@ -68,6 +62,8 @@ class Stack:
         here = tree
         for step, following in zip(path, [*path[1:], None], strict=True):
             new: Any = _typed(value) if following is None else [] if isinstance(following, int) else {}
+            if following is None and isinstance(here, dict) and isinstance(here.get(step), str):
+                new = value  # text stays text
             if isinstance(step, int) and step == len(here):
                 here.append(new)
             elif following is None or not isinstance(here, list | dict) or not _inside(here, step):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 from hypothesis import example, given
@@ -17,19 +18,35 @@ from infra.problems import ConfigError
 from stacks.overrides import OverrideError
 from stacks.phase import Phase, PhaseName, Sizing
 from stacks.phases import PHASES, phase
-from tests.config.conftest import GOOD, Stack
+from tests.config.bad import GOOD
+from tests.config.conftest import Stack
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20)
 TREES: st.SearchStrategy[Any] = st.recursive(
-    SCALARS, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=12), inner, max_size=4), max_leaves=12
+    SCALARS,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=12), inner, max_size=4),
+    max_leaves=12,
 )
-NAMES = st.sampled_from([f"headroom:{key}" for key in (*KEYS, *SECRETS)] + ["aws:region", "headroom:regoins", "phase"])
-NEAR = st.sampled_from(
-    ["10k", "1m", "blueprint", "development", "us-east-1", "eu-west-1", "10.64.0.0/14", "0.0.0.0/0", "example.com", "[]", "{}"]
-    + ['["us-east-1", "us-west-2", "eu-west-1"]', '["us-east-1a"]', "[" * 2_000, "1" * 5_000, '"\\ud800"', "NaN", "[Infinity]"]
+NAMES = st.sampled_from([*(f"headroom:{key}" for key in (*KEYS, *SECRETS)), "aws:region", "headroom:regoins", "phase"])
+NEAR = (
+    st.sampled_from(["10k", "1m", "blueprint", "development", "us-east-1", "eu-west-1", "example.com"])
+    | st.sampled_from(["10.64.0.0/14", "0.0.0.0/0", "[]", "{}", "NaN", "[Infinity]", '"\\ud800"'])
+    | st.sampled_from(['["us-east-1", "us-west-2", "eu-west-1"]', '["us-east-1a"]', "[" * 2_000, "1" * 5_000])
 )
 VALUES = NEAR | st.text(max_size=40) | TREES.map(json.dumps)
 RAW = st.dictionaries(NAMES | st.text(max_size=20), VALUES, max_size=8)
+
+
+T = TypeVar("T")
+
+
+def outcome(make: Callable[[], T]) -> T | UserError:
+    """What comes out, or the message: one that can be printed, whatever was in the configuration."""
+    try:
+        return make()
+    except UserError as error:
+        str(error).encode()
+        return error
 
 
 def _paths(schema: dict[str, Any], root: dict[str, Any]) -> dict[str, Any]:
@@ -49,46 +66,56 @@ def _overrides(tree: dict[str, Any]) -> st.SearchStrategy[Any]:
     """Overrides of settings that exist, with values that may fit."""
     if not tree:
         numbers = st.integers(-1, 100_000) | st.floats(0, 200, allow_nan=False)
-        words = st.sampled_from(["db.r6g.large", "cache.m7g.large", "us-west-2", "eu-west-1", "dedicated", "pro", "99.9"])
+        words = st.sampled_from(
+            ["db.r6g.large", "cache.m7g.large", "us-west-2", "eu-west-1", "dedicated", "pro", "99.9"]
+        )
         return numbers | words | st.booleans() | st.none() | st.lists(words, max_size=3)
     inner = {name: _overrides(below) for name, below in tree.items()}
     return st.fixed_dictionaries({}, optional=inner) | TREES
 
 
-OVERRIDES = _overrides(_paths(Phase.model_json_schema(), Phase.model_json_schema())).filter(lambda one: isinstance(one, dict))
+OVERRIDES = _overrides(_paths(Phase.model_json_schema(), Phase.model_json_schema())).filter(
+    lambda one: isinstance(one, dict)
+)
 
 
 @given(raw=RAW, on_top=st.booleans(), encrypted=st.sets(NAMES, max_size=2))
 @example(raw={"headroom:overrides": "[" * 100_000}, on_top=True, encrypted=set())
 @example(raw={"headroom:overrides": '{"a":' * 5_000 + "1" + "}" * 5_000}, on_top=True, encrypted=set())
 @example(raw={"headroom:overrides": '{"\\ud800": "\\ud800"}'}, on_top=True, encrypted=set())
-@example(raw={"headroom:overrides": '{"targets": {"p95Ms": NaN, "uptimePercent": Infinity}}'}, on_top=True, encrypted=set())
+@example(
+    raw={"headroom:overrides": '{"targets": {"p95Ms": NaN, "uptimePercent": Infinity}}'}, on_top=True, encrypted=set()
+)
+@example(raw={"headroom:\ud800\n": "x"}, on_top=True, encrypted=set())
 @example(raw={"headroom:owner": "\ud800"}, on_top=True, encrypted=set())
 @example(raw={"headroom:networkCidr": "10.64.0.0/99"}, on_top=True, encrypted=set())
 @example(raw={"headroom:alertEmails": "[[[]]]"}, on_top=True, encrypted=set())
-def test_any_configuration_gives_settings_or_a_message(raw: dict[str, str], on_top: bool, encrypted: set[str]) -> None:
-    try:
-        settings = Settings.parse({**GOOD, **raw} if on_top else raw, stack="prod", encrypted=encrypted)
-    except ConfigError as error:
-        assert len(error.problems) == len(error.found) >= 1
-        str(error).encode()  # can be printed, whatever the value was
-        for problem in error.found:
-            assert problem.mend.startswith("pulumi config ")
+def test_any_configuration_gives_settings_or_a_message(
+    *, raw: dict[str, str], on_top: bool, encrypted: set[str]
+) -> None:
+    whole = {**GOOD, **raw} if on_top else raw
+
+    result = outcome(lambda: Settings.parse(whole, stack="prod", encrypted=encrypted))
+
+    if isinstance(result, Settings):
+        assert result.spec.name == result.phase
+        assert Settings.parse(whole, stack="prod", encrypted=encrypted) == result
     else:
-        assert settings.spec.name == settings.phase
-        assert Settings.parse({**GOOD, **raw} if on_top else raw, stack="prod", encrypted=encrypted) == settings
+        assert isinstance(result, ConfigError)
+        assert len(result.problems) == len(result.found) >= 1
+        assert all(problem.mend.startswith("pulumi config ") for problem in result.found)
 
 
 @given(OVERRIDES, st.sampled_from(list(PhaseName)), st.sampled_from(list(Sizing)))
 def test_any_overrides_give_a_phase_or_a_message(overrides: dict[str, Any], name: PhaseName, sizing: Sizing) -> None:
-    try:
-        result = phase(name, sizing, overrides)
-    except OverrideError as error:
-        assert error.broken
-        str(error).encode()
-    else:
+    result = outcome(lambda: phase(name, sizing, overrides))
+
+    if isinstance(result, Phase):
         assert (result.name, result.sizing) == (name, sizing)
         assert Phase.model_validate_json(result.model_dump_json()) == result
+    else:
+        assert isinstance(result, OverrideError)
+        assert result.broken
 
 
 @given(OVERRIDES)
@@ -109,20 +136,14 @@ def test_any_yaml_gives_settings_or_a_message(tree: Any) -> None:
     with TemporaryDirectory() as folder:
         path = Path(folder, "Pulumi.prod.yaml")
         path.write_text(yaml.safe_dump(tree), encoding="utf-8")
-        try:
-            Settings.of("prod", Path(folder))
-        except UserError as error:
-            str(error).encode()
+        assert isinstance(outcome(lambda: Settings.of("prod", Path(folder))), Settings | UserError)
 
 
 @given(st.text(max_size=200))
 def test_any_text_gives_settings_or_a_message(text: str) -> None:
     with TemporaryDirectory() as folder:
         Path(folder, "Pulumi.prod.yaml").write_text(text, encoding="utf-8", errors="replace")
-        try:
-            Settings.of("prod", Path(folder))
-        except UserError as error:
-            str(error).encode()
+        assert isinstance(outcome(lambda: Settings.of("prod", Path(folder))), Settings | UserError)
 
 
 def test_the_phases_are_all_there() -> None:

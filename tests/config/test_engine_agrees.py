@@ -15,34 +15,40 @@ import yaml
 
 from infra import engine, stack_file
 from infra.config import KEYS, LISTS, ROOT, Settings
-from tests.config.bad import BAD, Bad
-from tests.config.conftest import GOOD, Stack
+from tests.config.bad import BAD, GOOD, Bad
+from tests.config.conftest import Stack
 
 Pulumi = Callable[[str], str]
 PROJECT = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())
 
 
 @pytest.fixture(scope="module")
-def executable() -> Path:
-    return engine.find().path
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the project."""
+    folder = tmp_path_factory.mktemp("project")
+    shutil.copy(ROOT / "Pulumi.yaml", folder)
+    (folder / "state").mkdir()
+    return folder
 
 
-@pytest.fixture
-def pulumi(executable: Path, tmp_path: Path) -> Pulumi:
-    """Runs a command in a copy of the project with a stack `prod`."""
-    shutil.copy(ROOT / "Pulumi.yaml", tmp_path)
-    (tmp_path / "state").mkdir()
+@pytest.fixture(scope="module")
+def pulumi(folder: Path) -> Pulumi:
+    """Runs commands in the project, where there is a stack `prod`."""
+    executable = engine.find().path
     environment = {
         **os.environ,
-        "PULUMI_BACKEND_URL": f"file://{tmp_path}/state",
+        "PULUMI_BACKEND_URL": f"file://{folder}/state",
         "PULUMI_CONFIG_PASSPHRASE": "test",
-        "PULUMI_HOME": str(tmp_path / "home"),
+        "PULUMI_HOME": str(folder / "home"),
         "PULUMI_SKIP_UPDATE_CHECK": "true",
     }
 
-    def run(command: str) -> str:
+    def run(commands: str) -> str:
+        return "".join(run_one(command) for command in commands.split(" && "))
+
+    def run_one(command: str) -> str:
         words = [str(executable), *shlex.split(command)[1:]]
-        done = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+        done = subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True, check=False)
         assert done.returncode == 0, f"{command}: {done.stderr}"
         return done.stdout
 
@@ -50,16 +56,21 @@ def pulumi(executable: Path, tmp_path: Path) -> Pulumi:
     return run
 
 
-def write(folder: Path, raw: dict[str, str]) -> Path:
-    """A stack file with that configuration, lists and groups as such."""
+def write(folder: Path, text: str) -> Path:
+    """Put a configuration into the stack file, and keep the salt of its secrets."""
+    path = folder / "Pulumi.prod.yaml"
+    salt = [line for line in path.read_text().splitlines() if line.startswith("encryptionsalt:")]
+    path.write_text("\n".join([text, *salt]))
+    return path
+
+
+def written(raw: dict[str, str]) -> str:
+    """A configuration as YAML, lists and groups as such."""
     config = {
         key: json.loads(text) if key.removeprefix("headroom:") in (*LISTS, "overrides") and text[:1] in "[{" else text
         for key, text in raw.items()
     }
-    path = folder / "Pulumi.prod.yaml"
-    kept = {key: value for key, value in yaml.safe_load(path.read_text()).items() if key != "config"}
-    path.write_text(yaml.safe_dump({"config": config, **kept}))
-    return path
+    return yaml.safe_dump({"config": config})
 
 
 def seen(pulumi: Pulumi) -> dict[str, str]:
@@ -73,18 +84,20 @@ def canonical(raw: dict[str, str]) -> dict[str, object]:
 
 
 @pytest.mark.parametrize("name", ["10k", "50k", "250k", "1m"])
-def test_it_reads_the_stacks_that_ship(pulumi: Pulumi, tmp_path: Path, name: str) -> None:
-    shutil.copy(ROOT / f"Pulumi.{name}.yaml", tmp_path / "Pulumi.prod.yaml")
+def test_it_reads_the_stacks_that_ship(pulumi: Pulumi, folder: Path, name: str) -> None:
+    shipped = ROOT / f"Pulumi.{name}.yaml"
 
-    assert canonical(seen(pulumi)) == canonical(stack_file.read(ROOT / f"Pulumi.{name}.yaml").raw)
+    write(folder, shipped.read_text())
+
+    assert canonical(seen(pulumi)) == canonical(stack_file.read(shipped).raw)
 
 
-def test_it_reads_unusual_values_the_same_way(pulumi: Pulumi, tmp_path: Path) -> None:
-    path = tmp_path / "Pulumi.prod.yaml"
-    path.write_text(
+def test_it_reads_unusual_values_the_same_way(pulumi: Pulumi, folder: Path) -> None:
+    path = write(
+        folder,
         "config:\n"
-        "  phase: 10k\n  headroom:a: 0012\n  headroom:b: yes\n  headroom:c: 2026-01-31\n  headroom:d: true\n  headroom:e: 0o17\n"
-        "  headroom:f: [1, true, x, 1.5]\n  headroom:g: {a: off, b: 0017, c: ~, d: '7'}\n  headroom:h: '0012'\n"
+        "  phase: 10k\n  headroom:a: 0012\n  headroom:b: yes\n  headroom:d: true\n  headroom:e: 0o17\n"
+        "  headroom:f: [1, true, x, 1.5]\n  headroom:g: {a: off, b: 0017, c: ~, d: '7'}\n  headroom:h: '0012'\n",
     )
 
     assert canonical(seen(pulumi)) == canonical(stack_file.read(path).raw)
@@ -126,9 +139,9 @@ COMMANDS = [
 
 
 @pytest.mark.parametrize("bad", [bad for bad in BAD if bad.sentence in COMMANDS], ids=lambda bad: bad.sentence)
-def test_it_carries_out_the_commands_of_messages(pulumi: Pulumi, tmp_path: Path, bad: Bad) -> None:
+def test_it_carries_out_the_commands_of_messages(pulumi: Pulumi, folder: Path, bad: Bad) -> None:
     stack = Stack(raw={key: value for key, value in {**GOOD, **bad.changes}.items() if value is not None})
-    path = write(tmp_path, stack.raw)
+    path = write(folder, written(stack.raw))
 
     for problem in stack.problems():
         pulumi(problem.mend)
@@ -142,8 +155,8 @@ def test_every_kind_of_command_was_tried() -> None:
     assert {bad.sentence for bad in BAD} >= set(COMMANDS)
 
 
-def test_a_secret_arrives_encrypted(pulumi: Pulumi, tmp_path: Path) -> None:
-    path = write(tmp_path, dict(GOOD))
+def test_a_secret_arrives_encrypted(pulumi: Pulumi, folder: Path) -> None:
+    path = write(folder, written(dict(GOOD)))
 
     pulumi("pulumi config set --secret headroom:sentryDsn https://planted-77.example.com --stack prod")
 

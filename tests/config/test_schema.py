@@ -13,8 +13,7 @@ from click.testing import CliRunner
 from infra.config import KEYS, LISTS, ROOT, SECRETS, Settings
 from infra.config_schema import SCHEMA_FILE, command, schema_text, stack_schema
 from stacks.phase import ROLES, Phase
-from tests.config.bad import BAD, Bad
-from tests.config.conftest import GOOD
+from tests.config.bad import BAD, GOOD, Bad
 
 SCHEMA = stack_schema()
 

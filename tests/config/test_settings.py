@@ -13,7 +13,8 @@ from infra.errors import UserError
 from infra.settings_fields import ZONE_LETTERS
 from stacks.phase import PhaseName, Sizing
 from stacks.phases import PHASES
-from tests.config.conftest import GOOD, Stack
+from tests.config.bad import GOOD
+from tests.config.conftest import Stack
 
 
 def settings(**changes: str) -> Settings:

@@ -31,7 +31,10 @@ def read(tmp_path: Path, text: str) -> stack_file.StackFile:
         ("", ""),
         ("~", ""),
         ("[a, 1, true]", '["a", 1, true]'),
-        ("{a: {b: 2026-01-31, c: 0o17, d: off, e: 1e3}}", '{"a": {"b": "2026-01-31", "c": 15, "d": "off", "e": 1000.0}}'),
+        (
+            "{a: {b: 2026-01-31, c: 0o17, d: off, e: 1e3}}",
+            '{"a": {"b": "2026-01-31", "c": 15, "d": "off", "e": 1000.0}}',
+        ),
     ],
 )
 def test_a_value_is_handed_on_as_the_engine_does(tmp_path: Path, written: str, handed_on: str) -> None:
@@ -47,7 +50,8 @@ def test_a_key_without_namespace_is_the_projects(tmp_path: Path) -> None:
 
 def test_secrets_stay_encrypted_and_one_inside_makes_the_group_secret(tmp_path: Path) -> None:
     stored = read(
-        tmp_path, "config:\n  headroom:sentryDsn:\n    secure: v1:abc\n  headroom:overrides:\n    edge: {x: {secure: v1:def}}\n"
+        tmp_path,
+        "config:\n  headroom:sentryDsn:\n    secure: v1:abc\n  headroom:overrides:\n    edge: {x: {secure: v1:def}}\n",
     )
 
     assert stored.encrypted == {"headroom:sentryDsn", "headroom:overrides"}
@@ -73,7 +77,10 @@ def test_a_file_may_be_empty(tmp_path: Path, text: str) -> None:
         ("config: {[1]: 2}", r"line 1: a key must be text"),
         ("config:\n  headroom:x: {[1]: 2}", r"line 2: no value that Pulumi can store: .*unhashable key"),
         ("config:\n  headroom:x: !foo 1", r"line 2: no value that Pulumi can store: .*!foo"),
-        ("config:\n  headroom:x: !!python/object/apply:os.getcwd []", r"no value that Pulumi can store: .*python/object"),
+        (
+            "config:\n  headroom:x: !!python/object/apply:os.getcwd []",
+            r"no value that Pulumi can store: .*python/object",
+        ),
         ("config:\n  headroom:x: !!int abc", r"line 2: no value that Pulumi can store: invalid literal"),
         ("config:\n  headroom:x: !!set {a}", r"line 2: no value that Pulumi can store: .*set"),
         ("config:\n  headroom:x: &a [*a]", r"line 2: no value that Pulumi can store: "),
@@ -102,6 +109,8 @@ def test_a_directory_in_place_of_the_file_is_told(tmp_path: Path) -> None:
 
 
 def test_lists_and_groups_arrive_as_json(tmp_path: Path) -> None:
-    stored = read(tmp_path, "config:\n  headroom:overrides:\n    database:\n      storageGib: 50\n      multiAz: false\n")
+    stored = read(
+        tmp_path, "config:\n  headroom:overrides:\n    database:\n      storageGib: 50\n      multiAz: false\n"
+    )
 
     assert json.loads(stored.raw["headroom:overrides"]) == {"database": {"storageGib": 50, "multiAz": False}}

@@ -97,7 +97,7 @@ def test_a_file_left_by_a_dead_cloud_is_not_believed(root: Path) -> None:
 
 def test_a_cloud_that_cannot_start_shows_the_end_of_its_log(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(local_cloud, "_environment", lambda: {"PATH": os.environ["PATH"], "PYTHONHOME": "/nowhere"})
-    with pytest.raises(UserError, match=r"the local cloud did not start[^$]*encodings"):
+    with pytest.raises(UserError, match=r"the local cloud did not start .ended with exit code 1.[^$]*encodings"):
         local_cloud.start(root)
 
 

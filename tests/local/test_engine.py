@@ -326,6 +326,23 @@ def test_what_a_program_reports_to_the_user_arrives_without_a_traceback(lab: Lab
     assert "the domain is not a host name" in str(caught.value)
     assert "pulumi config set headroom:domain example.com" in str(caught.value)
     assert "Traceback" not in str(caught.value)
+    assert str(caught.value).count("the domain is not a host name") == 1
+
+
+def test_a_protected_stack_is_destroyed_with_the_configuration_that_built_it(lab: Lab) -> None:
+    async def guarded() -> None:
+        config = pulumi.Config("headroom")
+        if config.get("broken"):
+            problem = "broken is no setting"
+            raise UserError(problem)
+        namespace("kept", pulumi.ResourceOptions(protect=config.require("environment") == "production"))
+
+    stack = lab.stack(guarded, environment="production")
+    stack.up()
+    lab.configure(stack, environment="production", broken="yes")
+    with pytest.raises(OperationError, match="broken is no setting"):
+        stack.up()
+    assert stack.destroy().progress.totals() == {"deleted": 1}
 
 
 def test_a_value_encrypted_for_another_backend_is_left_out(lab: Lab) -> None:

@@ -26,7 +26,8 @@ def blueprint(name: str) -> Phase:
 
 
 def pods(one: Phase, bound: str) -> int:
-    return len(one.regions) * sum(getattr(each, bound) for each in one.compute.pods.values())
+    total: int = sum(getattr(each, bound) for each in one.compute.pods.values())
+    return total * len(one.regions)
 
 
 def redis_gb(one: Phase) -> float:
@@ -44,9 +45,18 @@ def redis_gb(one: Phase) -> float:
 )
 @each_sizing
 def test_targets_are_the_roadmaps(
-    name: str, sizing: Sizing, users: int, concurrent: tuple[int, int], rps: int, queries: tuple[int, int],
-    p95: int, uptime: float, recovery: tuple[int, int], band: tuple[int, int],
-) -> None:  # fmt: skip
+    *,
+    name: str,
+    sizing: Sizing,
+    users: int,
+    concurrent: tuple[int, int],
+    rps: int,
+    queries: tuple[int, int],
+    p95: int,
+    uptime: float,
+    recovery: tuple[int, int],
+    band: tuple[int, int],
+) -> None:
     it = PHASES[PhaseName(name)][sizing].targets
 
     assert it.monthly_users == users
@@ -68,9 +78,17 @@ def test_targets_are_the_roadmaps(
     ],
 )
 def test_blueprint_stores_are_the_roadmaps(
-    name: str, instance_class: str, multi_az: bool, local: int, remote: int, shards: int, planned_gib: int,
-    clients: int, redis: float,
-) -> None:  # fmt: skip
+    *,
+    name: str,
+    instance_class: str,
+    multi_az: bool,
+    local: int,
+    remote: int,
+    shards: int,
+    planned_gib: int,
+    clients: int,
+    redis: float,
+) -> None:
     it = blueprint(name)
 
     assert it.database.instance_class == it.database.replica_class == instance_class
@@ -84,9 +102,14 @@ def test_blueprint_stores_are_the_roadmaps(
 
 @pytest.mark.parametrize(
     ("name", "role", "least", "most", "vcpu", "gib"),
-    [("10k", "api", 2, 4, 2, 2), ("50k", "api", 2, 5, 2, 4), ("250k", "api", 4, 16, 2, 8), ("1m", "api", 14, 17, 2, 16)],
+    [
+        ("10k", "api", 2, 4, 2, 2),
+        ("50k", "api", 2, 5, 2, 4),
+        ("250k", "api", 4, 16, 2, 8),
+        ("1m", "api", 14, 17, 2, 16),
+    ],
 )
-def test_blueprint_pods_are_the_roadmaps(name: str, role: str, least: int, most: int, vcpu: int, gib: int) -> None:
+def test_blueprint_pods_are_the_roadmaps(*, name: str, role: str, least: int, most: int, vcpu: int, gib: int) -> None:
     it = blueprint(name).compute.pods[role]
 
     assert (it.minimum, it.maximum) == (least, most)
@@ -179,13 +202,13 @@ def test_1m_keeps_its_sockets_without_one_region() -> None:
 
 @each_phase
 def test_every_process_gets_its_connections_from_the_pooler(one: Phase) -> None:
-    """Steady connections; the overflow is for moments, and the pooler refuses what is beyond its clients."""
+    """With all their overflow, at the most pods: a pooler refuses what is beyond its clients."""
     processes = sum(
         each.maximum * (1 if role in ("realtime", "worker") else PROCESSES_PER_POD)
         for role, each in one.compute.pods.items()
     )
 
-    assert processes * one.pooler.app_pool_size <= one.pooler.client_connections
+    assert processes * (one.pooler.app_pool_size + one.pooler.app_pool_overflow) <= one.pooler.client_connections
 
 
 @each_phase
@@ -205,7 +228,12 @@ def test_connections_are_what_rds_allows_by_default(instance_class: str, connect
 
 @pytest.mark.parametrize(
     ("node_type", "shards", "mib"),
-    [("cache.t4g.micro", 1, 384), ("cache.t4g.medium", 1, 2_373), ("cache.m7g.large", 2, 9_799), ("cache.r7g.large", 6, 60_223)],
+    [
+        ("cache.t4g.micro", 1, 384),
+        ("cache.t4g.medium", 1, 2_373),
+        ("cache.m7g.large", 2, 9_799),
+        ("cache.r7g.large", 6, 60_223),
+    ],
 )
 def test_a_quarter_of_a_cache_is_reserved(node_type: str, shards: int, mib: int) -> None:
     group = {"node_type": node_type, "shards": shards, "replicas_per_shard": 1, "snapshot_retention_days": 0}
@@ -236,7 +264,9 @@ def test_nothing_runs_alone(one: Phase) -> None:
 
 @each_sizing
 @pytest.mark.parametrize(("earlier", "later"), list(pairwise(PhaseName)))
-def test_a_phase_grows_into_the_next_without_losing_anything(earlier: PhaseName, later: PhaseName, sizing: Sizing) -> None:
+def test_a_phase_grows_into_the_next_without_losing_anything(
+    earlier: PhaseName, later: PhaseName, sizing: Sizing
+) -> None:
     assert shrinks(PHASES[earlier][sizing], PHASES[later][sizing]) == []
 
 
@@ -269,16 +299,36 @@ def test_what_would_be_lost_is_told(overrides: dict[str, Any], line: str) -> Non
 @pytest.mark.parametrize(
     ("earlier", "later", "line"),
     [
-        (phase(PhaseName.P250K, overrides={"database": {"placement": "dedicated"}}), efficient("250k"), "database.placement"),
-        (efficient("250k"), phase(PhaseName.P250K, regions=["us-west-2"]), "regions moves home from us-east-1 to us-west-2"),
-        (efficient("1m"), phase(PhaseName.P1M, regions=["us-east-1", "us-west-2", "ap-southeast-1"]), "regions loses eu-west-1"),
-        (phase(PhaseName.P50K, overrides={"cache": {"replicasPerShard": 2}}), efficient("250k"), "cache.replicasPerShard"),
+        (
+            phase(PhaseName.P250K, overrides={"database": {"placement": "dedicated"}}),
+            efficient("250k"),
+            "database.placement",
+        ),
+        (
+            efficient("250k"),
+            phase(PhaseName.P250K, regions=["us-west-2"]),
+            "regions moves home from us-east-1 to us-west-2",
+        ),
+        (
+            efficient("1m"),
+            phase(PhaseName.P1M, regions=["us-east-1", "us-west-2", "ap-southeast-1"]),
+            "regions loses eu-west-1",
+        ),
+        (
+            phase(PhaseName.P50K, overrides={"cache": {"replicasPerShard": 2}}),
+            efficient("250k"),
+            "cache.replicasPerShard",
+        ),
         (phase(PhaseName.P250K, overrides={"search": {"nodes": 6}}), efficient("1m"), "search.nodes goes from 6 to 3"),
-        (phase(PhaseName.P1M), phase(PhaseName.P1M, overrides={"messaging": {"eventStream": False}}), "messaging.eventStream"),
+        (
+            phase(PhaseName.P1M),
+            phase(PhaseName.P1M, overrides={"messaging": {"eventStream": False}}),
+            "messaging.eventStream",
+        ),
         (efficient("1m"), efficient("250k"), "compute.pods loses campaigns"),
         (efficient("250k"), efficient("50k"), "database.remoteReplicas goes from 1 to 0"),
     ],
-)  # fmt: skip
+)
 def test_what_another_phase_would_lose_is_told(earlier: Phase, later: Phase, line: str) -> None:
     found = shrinks(earlier, later)
 

@@ -72,7 +72,9 @@ KINDS: Mapping[str, Kind] = {
         type="ElastiCache subnet group",
         id="{name}",
         outputs={"arn": f"{_ARN}:subnetgroup:{{name}}"},
-        parents=(Parent("ec2", call("describe_subnets", SubnetIds="{subnetIds}"), "Subnets", {"vpcId": "Subnets[0].VpcId"}),),
+        parents=(
+            Parent("ec2", call("describe_subnets", SubnetIds="{subnetIds}"), "Subnets", {"vpcId": "Subnets[0].VpcId"}),
+        ),
         named=("name", 255),
         tags=True,
     ),

@@ -63,7 +63,7 @@ def search(expression: str, answer: Any) -> Any:
 
 
 def input_shape(client: Any, operation: str) -> Any:
-    """botocore's description of what an operation takes."""
+    """Describe what an operation takes, as botocore knows it."""
     name = client.meta.method_to_api_mapping[operation]
     return client.meta.service_model.operation_model(name).input_shape
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
+
 from infra.local.aws.calls import call, input_shape
 from infra.local.aws.kind import Context, Kind, Values
 from infra.local.aws.memory import MemoryKind, Parent
@@ -106,7 +107,7 @@ def _change_access_control(ctx: Context, id_: str, old: Values, new: Values) -> 
     client.update_origin_access_control(Id=id_, IfMatch=etag, OriginAccessControlConfig=to_api(shape, new))
 
 
-def _remove_access_control(ctx: Context, id_: str, outputs: Values) -> None:
+def _remove_access_control(ctx: Context, id_: str, _: Values) -> None:
     client = ctx.client("cloudfront")
     etag = client.get_origin_access_control(Id=id_)["ETag"]
     client.delete_origin_access_control(Id=id_, IfMatch=etag)
@@ -121,8 +122,10 @@ def _function(_: Context, values: Values) -> Values:
 
 
 def _change_function(ctx: Context, id_: str, old: Values, new: Values) -> None:
-    """moto has neither UpdateFunction nor PublishFunction: the new code is made anew under the old name."""
-    if not old or all(old.get(key) == new.get(key) for key in ("code", "comment", "runtime", "keyValueStoreAssociations")):
+    """Make the new code anew under the old name: moto has neither UpdateFunction nor PublishFunction."""
+    if not old or all(
+        old.get(key) == new.get(key) for key in ("code", "comment", "runtime", "keyValueStoreAssociations")
+    ):
         return
     client = ctx.client("cloudfront")
     shape = input_shape(client, "create_function")
@@ -130,7 +133,7 @@ def _change_function(ctx: Context, id_: str, old: Values, new: Values) -> None:
     client.create_function(**to_api(shape, _function(ctx, new)))
 
 
-def _remove_function(ctx: Context, id_: str, outputs: Values) -> None:
+def _remove_function(ctx: Context, id_: str, _: Values) -> None:
     client = ctx.client("cloudfront")
     client.delete_function(Name=id_, IfMatch=client.describe_function(Name=id_)["ETag"])
 

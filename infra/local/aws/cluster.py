@@ -40,7 +40,7 @@ def _find_group(ctx: Context, id_: str) -> dict[str, str] | None:
     return groups[0] if groups else None
 
 
-def _cluster_outputs(ctx: Context, id_: str, found: Values, known: Values) -> Values:
+def _cluster_outputs(ctx: Context, id_: str, found: Values, _: Values) -> Values:
     group = _find_group(ctx, id_)
     seen = {key: found["resourcesVpcConfig"].get(key) for key in ("endpointPrivateAccess", "endpointPublicAccess")}
     if group:
@@ -80,7 +80,7 @@ KINDS: Mapping[str, Kind] = {
         derived=("vpcConfig.clusterSecurityGroupId", "vpcConfig.vpcId"),
         watched={"roleArn": "roleArn"},
         changes=(
-            # moto has no UpdateClusterVersion, and drops compute, storage and upgrade settings: kept in the state alone.
+            # moto has no UpdateClusterVersion and drops compute, storage and upgrade settings: kept in the state alone.
             change("update_cluster_config", "vpcConfig", "kubernetesNetworkConfig", name="{id}"),
             change("update_cluster_config", "logging", name="{id}"),
         ),
@@ -153,7 +153,9 @@ KINDS: Mapping[str, Kind] = {
         find=call("get_lifecycle_policy", repositoryName="{repository}"),
         outputs={"registryId": "registryId"},
         watched={"policy": "lifecyclePolicyText"},
-        changes=(change("put_lifecycle_policy", "policy", repositoryName="{repository}", lifecyclePolicyText="{policy}"),),
+        changes=(
+            change("put_lifecycle_policy", "policy", repositoryName="{repository}", lifecyclePolicyText="{policy}"),
+        ),
         drop=call("delete_lifecycle_policy", repositoryName="{repository}"),
     ),
 }

@@ -54,13 +54,13 @@ def _resource_id(values: Values) -> str:
 
 
 def _instance(_: Context, values: Values) -> Values:
-    """moto copies a replica's protection and standby from its source; AWS does not."""
+    """A replica starts without protection and standby; moto copies its source's."""
     if not values.get("replicateSourceDb"):
         return values
     return {"deletionProtection": False, "multiAz": False, **values}
 
 
-def _instance_changes(ctx: Context, id_: str, old: Values, new: Values) -> None:
+def _instance_changes(ctx: Context, _: str, old: Values, new: Values) -> None:
     """Log exports are changed by what comes and what goes; a replica without source is promoted."""
     if not old:
         return
@@ -73,7 +73,7 @@ def _instance_changes(ctx: Context, id_: str, old: Values, new: Values) -> None:
         client.promote_read_replica(DBInstanceIdentifier=identifier)
 
 
-def _remove_instance(ctx: Context, id_: str, outputs: Values) -> None:
+def _remove_instance(ctx: Context, _: str, outputs: Values) -> None:
     skip, final = bool(outputs.get("skipFinalSnapshot")), outputs.get("finalSnapshotIdentifier")
     if not skip and not final:
         message = "finalSnapshotIdentifier is required when skipFinalSnapshot is false"
@@ -159,7 +159,11 @@ KINDS: Mapping[str, Kind] = {
         at="DBSubnetGroups[0]",
         outputs={"arn": "DBSubnetGroupArn", "vpcId": "VpcId"},
         watched={"subnetIds": "Subnets[].SubnetIdentifier"},
-        changes=(change("modify_db_subnet_group", "subnetIds", "description", DBSubnetGroupName="{id}", SubnetIds="{subnetIds}"),),
+        changes=(
+            change(
+                "modify_db_subnet_group", "subnetIds", "description", DBSubnetGroupName="{id}", SubnetIds="{subnetIds}"
+            ),
+        ),
         drop=call("delete_db_subnet_group", DBSubnetGroupName="{id}"),
         named=("name", 255),
         tags="rds",

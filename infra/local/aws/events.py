@@ -80,8 +80,8 @@ def _notifications(values: Values) -> list[Values]:
     return made
 
 
-def _change_budget(ctx: Context, id_: str, old: Values, new: Values) -> None:
-    """moto has no UpdateBudget: the changed budget is made anew under the old name."""
+def _change_budget(ctx: Context, _: str, old: Values, new: Values) -> None:
+    """Make the changed budget anew under the old name: moto has no UpdateBudget."""
     if not old or {**old, "tags": None} == {**new, "tags": None}:
         return
     client: Any = ctx.client("budgets")
@@ -161,7 +161,9 @@ KINDS: Mapping[str, Kind] = {
         type="backup selection",
         id="{token}",
         slot="{planId}/{name}",
-        parents=(Parent("backup", call("get_backup_plan", BackupPlanId="{planId}"), "[@][?DeletionDate == null] | [0]"),),
+        parents=(
+            Parent("backup", call("get_backup_plan", BackupPlanId="{planId}"), "[@][?DeletionDate == null] | [0]"),
+        ),
         named=("name", 50),
     ),
     "aws:backup/vaultNotifications:VaultNotifications": MemoryKind(

@@ -50,7 +50,7 @@ def _policy_version(ctx: Context, id_: str, old: Values, new: Values) -> None:
     client.create_policy_version(PolicyArn=id_, PolicyDocument=new["policy"], SetAsDefault=True)
 
 
-def _remove_policy(ctx: Context, id_: str, outputs: Values) -> None:
+def _remove_policy(ctx: Context, id_: str, _: Values) -> None:
     client = ctx.client("iam")
     for version in client.list_policy_versions(PolicyArn=id_)["Versions"]:
         if not version["IsDefaultVersion"]:
@@ -79,7 +79,7 @@ def _rotation(ctx: Context, id_: str, _: Values, known: Values) -> Values:
     return {"enableKeyRotation": ctx.client("kms").get_key_rotation_status(KeyId=id_)["KeyRotationEnabled"]}
 
 
-_ROLE_POLICY = {"RoleName": "{role}", "PolicyName": "{name}"}
+_ROLE_POLICY: Values = {"RoleName": "{role}", "PolicyName": "{name}"}
 _ATTACHMENT = {"RoleName": "{role}", "PolicyArn": "{policyArn}"}
 
 KINDS: Mapping[str, Kind] = {
@@ -87,13 +87,16 @@ KINDS: Mapping[str, Kind] = {
         service="iam",
         make=call("create_role"),
         rename={"name": "RoleName", "assumeRolePolicy": "AssumeRolePolicyDocument"},
+        documents=("assumeRolePolicy",),
         id="Role.RoleName",
         find=call("get_role", RoleName="{id}"),
         at="Role",
         outputs={"arn": "Arn", "createDate": "CreateDate", "uniqueId": "RoleId"},
         watched={"maxSessionDuration": "MaxSessionDuration"},
         changes=(
-            change("update_assume_role_policy", "assumeRolePolicy", RoleName="{id}", PolicyDocument="{assumeRolePolicy}"),
+            change(
+                "update_assume_role_policy", "assumeRolePolicy", RoleName="{id}", PolicyDocument="{assumeRolePolicy}"
+            ),
             change("update_role", "description", "maxSessionDuration", RoleName="{id}"),
             change(
                 "put_role_permissions_boundary",
@@ -145,6 +148,7 @@ KINDS: Mapping[str, Kind] = {
         service="kms",
         make=call("create_key"),
         rename={"customerMasterKeySpec": "KeySpec"},
+        documents=("policy",),
         id="KeyMetadata.KeyId",
         find=call("describe_key", KeyId="{id}"),
         at="[KeyMetadata][?KeyState != 'PendingDeletion'] | [0]",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Mapping
 
-from infra.local.aws.kind import ACCOUNT_ID, PARTITION, Context, KindError, Values
+from infra.local.aws.kind import PARTITION, Context, KindError, Values
 
 _REGIONS = {
     "us-east-1": "US East (N. Virginia)",
@@ -68,7 +68,9 @@ def _prefix_list(ctx: Context, args: Values) -> Values:
     ids = {"PrefixListIds": [args["id"]]} if args.get("id") else {}
     found = client.describe_managed_prefix_lists(Filters=wanted, **ids)["PrefixLists"]
     if len(found) != 1:
-        message = f"{len(found)} managed prefix lists match {args.get('name') or args.get('id')} in {ctx.region}, not one"
+        message = (
+            f"{len(found)} managed prefix lists match {args.get('name') or args.get('id')} in {ctx.region}, not one"
+        )
         raise KindError(message)
     entries = client.get_managed_prefix_list_entries(PrefixListId=found[0]["PrefixListId"])["Entries"]
     return {

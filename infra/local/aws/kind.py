@@ -49,7 +49,7 @@ class _Clients:
         key = (endpoint, service, region)
         with self._lock:
             if key not in self._clients:
-                self._clients[key] = self._session.client(
+                client = self._session.client(
                     service,
                     endpoint_url=endpoint,
                     region_name=region,
@@ -60,7 +60,14 @@ class _Clients:
                         s3={"addressing_style": "path"},
                     ),
                 )
+                client.meta.events.register("after-call", _without_retries)
+                self._clients[key] = client
             return self._clients[key]
+
+
+def _without_retries(parsed: Values, **_: Any) -> None:
+    """Keep `(reached max retries: 0)` out of every error."""
+    parsed["ResponseMetadata"].pop("MaxAttemptsReached", None)
 
 
 _CLIENTS = _Clients()
@@ -122,7 +129,7 @@ class Kind(Protocol):
         """Delete the object; one that is gone already is fine."""
 
 
-class Incomplete(KindError):
+class Incomplete(KindError):  # noqa: N818 - what it says of the object; its cause is the error
     """The object exists, but a later step of its creation failed.
 
     Attributes:

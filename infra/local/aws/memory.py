@@ -6,6 +6,7 @@ import hashlib
 import threading
 import uuid
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -38,7 +39,8 @@ class Memory:
         key = (ctx.endpoint, ctx.region, type_, id_)
         with self._lock:
             if key in self._objects:
-                raise KindError(f"{type_} {id_} already exists in {ctx.region}")
+                message = f"{type_} {id_} already exists in {ctx.region}"
+                raise KindError(message)
             self._objects[key] = outputs
 
     def get(self, ctx: Context, type_: str, id_: str) -> Values | None:
@@ -51,7 +53,8 @@ class Memory:
         key = (ctx.endpoint, ctx.region, type_, id_)
         with self._lock:
             if key not in self._objects:
-                raise KindError(f"{type_} {id_} does not exist in {ctx.region}")
+                message = f"{type_} {id_} does not exist in {ctx.region}"
+                raise KindError(message)
             self._objects[key] = outputs
 
     def remove(self, ctx: Context, type_: str, id_: str) -> None:

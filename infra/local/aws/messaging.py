@@ -62,7 +62,9 @@ def _with_attributes(names: Mapping[str, str]) -> Callable[[Context, Values], Va
     }
 
 
-def _one_by_one(service: str, set_one: Call, names: Mapping[str, str]) -> Callable[[Context, str, Values, Values], None]:
+def _one_by_one(
+    service: str, set_one: Call, names: Mapping[str, str]
+) -> Callable[[Context, str, Values, Values], None]:
     """SNS changes one attribute a call."""
 
     def settle(ctx: Context, id_: str, old: Values, new: Values) -> None:
@@ -113,7 +115,7 @@ _NUMBERS = (
 )
 
 
-_QUEUE_POLICY = {"QueueUrl": "{queueUrl}", "Attributes": {"Policy": "{policy}"}}
+_QUEUE_POLICY: Values = {"QueueUrl": "{queueUrl}", "Attributes": {"Policy": "{policy}"}}
 _ALL = {"QueueUrl": "{queueUrl}", "AttributeNames": ["All"]}
 
 _OWNER_ONLY = json.dumps(
@@ -137,6 +139,10 @@ KINDS: Mapping[str, Kind] = {
         service="sqs",
         make=call("create_queue", QueueName="{name}"),
         prepare=_with_attributes(_QUEUE),
+        documents=(
+            "policy",
+            "redrivePolicy",
+        ),
         id="QueueUrl",
         find=call("get_queue_attributes", QueueUrl="{id}", AttributeNames=["All"]),
         outputs={"arn": "Attributes.QueueArn", "url": "={id}"},
@@ -149,6 +155,7 @@ KINDS: Mapping[str, Kind] = {
     "aws:sqs/queuePolicy:QueuePolicy": ApiKind(
         service="sqs",
         make=call("set_queue_attributes", **_QUEUE_POLICY),
+        documents=("policy",),
         id="={queueUrl}",
         find=call("get_queue_attributes", **_ALL),
         at="[@][?Attributes.Policy] | [0]",
@@ -182,6 +189,7 @@ KINDS: Mapping[str, Kind] = {
     "aws:sns/topicPolicy:TopicPolicy": ApiKind(
         service="sns",
         make=call("set_topic_attributes", TopicArn="{arn}", AttributeName="Policy", AttributeValue="{policy}"),
+        documents=("policy",),
         id="={arn}",
         find=call("get_topic_attributes", TopicArn="{arn}"),
         outputs={"owner": "Attributes.Owner"},

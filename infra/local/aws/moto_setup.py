@@ -26,23 +26,23 @@ def prepare_moto() -> None:
     # moto's code for composite alarms is there, but no operation leads to it.
     CloudWatchResponse.put_composite_alarm = CloudWatchResponse.put_metric_alarm
     RDSBackend.modify_db_subnet_group = _modify_db_subnet_group
-    FakeBucket._log_permissions_enabled_policy = staticmethod(_may_log)
+    FakeBucket._log_permissions_enabled_policy = staticmethod(_may_log)  # noqa: SLF001 - the place to mend
 
 
 def _delete_replication_group(self: ElastiCacheBackend, replication_group_id: str, **_: object) -> Any:
-    """moto 5.2.5 leaves a deleted group in state `deleting` for ever, so that its name stays taken."""
+    """Delete it: moto 5.2.5 leaves it in state `deleting` for ever, so that its name stays taken."""
     group = self.describe_replication_groups(replication_group_id)[0]
     del self.replication_groups[replication_group_id]
     return group
 
 
 def _remove_replica(self: DBInstance, replica: DBInstance) -> None:
-    """moto 5.2.5 keeps a replica in another region by its ARN, and fails when it looks for the identifier."""
+    """Find it by its ARN too: moto 5.2.5 keeps replicas in other regions by theirs, and looks for the identifier."""
     self.replicas = [each for each in self.replicas if each not in (replica.db_instance_identifier, replica.arn)]
 
 
 def _modify_db_subnet_group(self: RDSBackend, subnet_name: str, description: str | None, subnets: list[Any]) -> Any:
-    """moto 5.2.5 loses a subnet group when it changes it."""
+    """Keep the group: moto 5.2.5 loses a subnet group when it changes it."""
     group: DBSubnetGroup = self.describe_db_subnet_groups(subnet_name)[0]
     group.subnets = subnets
     group.description = description or group.description
@@ -50,14 +50,23 @@ def _modify_db_subnet_group(self: RDSBackend, subnet_name: str, description: str
 
 
 def _may_log(target_bucket: FakeBucket, target_prefix: str | None) -> bool:
-    """moto 5.2.5 knows neither a principal that is a string nor a resource with a longer prefix."""
+    """Whether a policy lets S3 log: moto 5.2.5 knows neither a principal that is a string nor a longer prefix."""
     if not target_bucket.policy:
         return False
     wanted = f"arn:{target_bucket.partition}:s3:::{target_bucket.name}/{target_prefix or ''}log"
     return any(
-        statement["Effect"] == "Allow"
-        and statement["Principal"] == {"Service": LOGGING_SERVICE_PRINCIPAL}
-        and statement["Action"] == "s3:PutObject"
-        and fnmatchcase(wanted, statement["Resource"])
-        for statement in json.loads(target_bucket.policy)["Statement"]
+        statement.get("Effect") == "Allow"
+        and LOGGING_SERVICE_PRINCIPAL in _several(_service(statement.get("Principal")))
+        and any(fnmatchcase("s3:PutObject", action) for action in _several(statement.get("Action")))
+        and any(fnmatchcase(wanted, resource) for resource in _several(statement.get("Resource")))
+        for statement in _several(json.loads(target_bucket.policy)["Statement"])
     )
+
+
+def _several(value: Any) -> list[Any]:
+    """Policies write one of a list without the list."""
+    return value if isinstance(value, list) else [value] if value else []
+
+
+def _service(principal: Any) -> Any:
+    return principal.get("Service") if isinstance(principal, dict) else None

@@ -33,7 +33,7 @@ def _attach_gateway(ctx: Context, id_: str, old: Values, new: Values) -> None:
         client.attach_internet_gateway(InternetGatewayId=id_, VpcId=new["vpcId"])
 
 
-def _remove_gateway(ctx: Context, id_: str, outputs: Values) -> None:
+def _remove_gateway(ctx: Context, id_: str, _: Values) -> None:
     client = ctx.client("ec2")
     found = client.describe_internet_gateways(InternetGatewayIds=[id_])["InternetGateways"]
     for attachment in found[0]["Attachments"]:
@@ -67,7 +67,7 @@ def _inline_routes(ctx: Context, id_: str, old: Values, new: Values) -> None:
             client.create_route(RouteTableId=id_, **{_ROUTE[key]: value for key, value in route.items() if value})
 
 
-def _remove_association(ctx: Context, id_: str, outputs: Values) -> None:
+def _remove_association(ctx: Context, _: str, outputs: Values) -> None:
     """Its id changes when the subnet moves to another table, so look for the subnet's."""
     client = ctx.client("ec2")
     wanted = [{"Name": "association.subnet-id", "Values": [outputs["subnetId"]]}]
@@ -107,7 +107,7 @@ def _endpoint_changes(ctx: Context, id_: str, old: Values, new: Values) -> None:
 
 
 def _move_endpoint_routes(client: Any, id_: str, service: str, added: list[str], removed: list[str]) -> None:
-    """moto routes to a gateway endpoint when it is made, not when it changes, and then cannot delete it."""
+    """Bring the routes along: moto makes them with the endpoint, not with its change, and then cannot delete it."""
     wanted = [{"Name": "prefix-list-name", "Values": [service]}]
     for prefixes in client.describe_managed_prefix_lists(Filters=wanted)["PrefixLists"]:
         destination = prefixes["PrefixListId"]

@@ -11,7 +11,9 @@ from infra.local.aws.table import ApiKind
 
 def _secret(_: Context, values: Values) -> Values:
     """A replica's status is an output: only its region and key go to AWS."""
-    replicas = [{key: each[key] for key in ("region", "kmsKeyId") if each.get(key)} for each in values.get("replicas") or []]
+    replicas = [
+        {key: each[key] for key in ("region", "kmsKeyId") if each.get(key)} for each in values.get("replicas") or []
+    ]
     return {**values, "replicas": replicas or None}
 
 
@@ -70,7 +72,7 @@ KINDS: Mapping[str, Kind] = {
         prepare=_version,
         id="={secretId}|{VersionId}",
         find=call("get_secret_value", SecretId="{secretId}", VersionId="{versionId}{VersionId}"),
-        outputs={"arn": "ARN", "secretArn": "ARN", "versionId": "VersionId"},
+        outputs={"secretArn": "ARN", "versionId": "VersionId"},
         # Nothing deletes the current version of a secret but the secret's own deletion.
     ),
     "aws:secretsmanager/secretRotation:SecretRotation": ApiKind(
@@ -88,6 +90,7 @@ KINDS: Mapping[str, Kind] = {
     "aws:secretsmanager/secretPolicy:SecretPolicy": ApiKind(
         service="secretsmanager",
         make=call("put_resource_policy", SecretId="{secretArn}", ResourcePolicy="{policy}"),
+        documents=("policy",),
         id="={secretArn}",
         find=call("get_resource_policy", SecretId="{secretArn}"),
         at="[@][?ResourcePolicy] | [0]",

@@ -9,6 +9,7 @@ from infra.local.aws.calls import call
 from infra.local.aws.kind import Context, Kind, Values
 from infra.local.aws.table import ApiKind, arn
 
+
 def _permission(rule: Values) -> Values:
     """A rule written inside its group, as the API takes it."""
     note = {"Description": rule["description"]} if rule.get("description") else {}
@@ -20,7 +21,7 @@ def _permission(rule: Values) -> Values:
     permission["Ipv6Ranges"] = [{"CidrIpv6": each, **note} for each in rule.get("ipv6CidrBlocks") or []]
     permission["PrefixListIds"] = [{"PrefixListId": each, **note} for each in rule.get("prefixListIds") or []]
     permission["UserIdGroupPairs"] = [{"GroupId": each, **note} for each in groups]
-    return {key: value for key, value in permission.items() if value not in ([],)}
+    return {key: value for key, value in permission.items() if value != []}
 
 
 def _inline_rules(ctx: Context, id_: str, old: Values, new: Values) -> None:

@@ -61,17 +61,21 @@ def _value(shape: Any, value: Any, rename: Mapping[str, str]) -> Any:
             return _list(shape, value, rename)
         case "map" if isinstance(value, dict):
             return {key: _value(shape.value, each, rename) for key, each in value.items()}
-        case "boolean" if value in ("true", "false"):
-            return value == "true"
-        case "integer" | "long" | "float" | "double":
-            return _number(value, int if shape.type_name in ("integer", "long") else float)
-        case "string" if isinstance(value, bool | int | float):
-            return text(value)
         case _:
-            return value
+            return _scalar(shape.type_name, value)
 
 
-def _number(value: Any, kind: type[int] | type[float]) -> Any:
+def _scalar(kind: str, value: Any) -> Any:
+    if kind in {"integer", "long"}:
+        return _number(value, int)
+    if kind in {"float", "double"}:
+        return _number(value, float)
+    if kind == "boolean" and value in ("true", "false"):
+        return value == "true"
+    return text(value) if kind == "string" and isinstance(value, bool | int | float) else value
+
+
+def _number(value: Any, kind: type[int | float]) -> Any:
     try:
         return kind(value)
     except (TypeError, ValueError):

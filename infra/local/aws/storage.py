@@ -23,7 +23,7 @@ def _bucket(ctx: Context, values: Values) -> Values:
     return {**place, **locked, "bucket": values["bucket"]}
 
 
-def _bucket_outputs(ctx: Context, id_: str, _: Values, __: Values) -> Values:
+def _bucket_outputs(ctx: Context, _: str, __: Values, ___: Values) -> Values:
     zone = _HOSTED_ZONES.get(ctx.region)
     return {"hostedZoneId": zone} if zone else {}
 
@@ -58,8 +58,10 @@ def _notification(_: Context, values: Values) -> Values:
                 if each.get(f"filter{part.title()}")
             ]
             wanted = {"filter": {"key": {"filterRules": filters}}} if filters else {}
-            made.setdefault(name, []).append({"id": each.get("id"), target: each[target], "events": each["events"], **wanted})
-    bridge = {"eventBridgeConfiguration": {}} if values.get("eventbridge") else {}
+            made.setdefault(name, []).append(
+                {"id": each.get("id"), target: each[target], "events": each["events"], **wanted}
+            )
+    bridge: Values = {"eventBridgeConfiguration": {}} if values.get("eventbridge") else {}
     return {"notificationConfiguration": {**made, **bridge}}
 
 
@@ -165,7 +167,8 @@ KINDS: Mapping[str, Kind] = {
     "aws:s3/bucketNotification:BucketNotification": _part(
         "bucket_notification_configuration",
         prepare=_notification,
-        at="[@][?length(keys(@)) > `1`] | [0]",  # the answer's metadata is always there
+        # An answer's metadata is always there; moto forgets that events go to EventBridge.
+        at="[@][?length(keys(@)) > `1` || '{eventbridge}' == 'True'] | [0]",
         drop=call("put_bucket_notification_configuration", Bucket="{bucket}", NotificationConfiguration={}),
     ),
 }

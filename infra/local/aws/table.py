@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -92,6 +93,7 @@ class ApiKind(Row):
         rename: property to parameter, where they are not spelt alike.
         tags: key of `TAGGING` when it takes tags.
         ec2_type: its resource type in EC2's tag specifications.
+        documents: inputs that are JSON, where AWS reads them and moto does not.
         prepare: makes inputs fit the operations.
         settle: what no row says; gets id, old and new inputs after a creation (old is empty) and in an update.
         derive: outputs that no source finds; gets id, the object and what is known.
@@ -111,6 +113,7 @@ class ApiKind(Row):
     rename: Mapping[str, str] = field(default_factory=dict)
     tags: str | None = None
     ec2_type: str | None = None
+    documents: tuple[str, ...] = ()
     prepare: Callable[[Context, Values], Values] = as_is
     settle: Callable[[Context, str, Values, Values], None] = nothing_more
     derive: Callable[[Context, str, Values, Values], Values] = no_others
@@ -133,10 +136,14 @@ class ApiKind(Row):
         """See `Kind`."""
         ctx = self.place(ctx)
         given = self.name(ctx, inputs)
-        prepared = self.prepare(ctx, given)
+        prepared = self._prepared(ctx, given)
         client = ctx.client(self.service)
         make = self.operation(prepared)
-        answer = make(client, self.known(ctx, {**given, **prepared}), self._parameters(input_shape(client, make.operation), prepared))
+        answer = make(
+            client,
+            self.known(ctx, {**given, **prepared}),
+            self._parameters(input_shape(client, make.operation), prepared),
+        )
         id_ = self.id({**answer, **given}) if callable(self.id) else locate(self.id, answer, self.known(ctx, given))
         if id_ is None:  # EC2 reports some failures inside an answer that succeeds
             raise KindError(search("Unsuccessful[0].Error.Message", answer) or f"{make.operation} made nothing")
@@ -174,7 +181,7 @@ class ApiKind(Row):
         client = ctx.client(self.service)
         before, after = self.keep_name(old, outputs), self.keep_name(new, outputs)
         known = self.known(ctx, {**outputs, **after}, id=id)
-        prepared = self.prepare(ctx, before), self.prepare(ctx, after)
+        prepared = self.prepare(ctx, before), self._prepared(ctx, after)
         for each in self.changes:
             each.apply(client, self.rename, known, *prepared)
         self.settle(ctx, id, before, after)
@@ -193,6 +200,16 @@ class ApiKind(Row):
         except ClientError:
             if self._observed(ctx, id, outputs) is not None:
                 raise
+
+    def _prepared(self, ctx: Context, values: Values) -> Values:
+        """Inputs as the operations take them, after the checks that moto leaves out."""
+        for key in self.documents:
+            try:
+                json.loads(values.get(key) or "{}")
+            except ValueError as error:
+                message = f"{key} is not JSON: {error}"
+                raise KindError(message) from error
+        return self.prepare(ctx, values)
 
     def _parameters(self, shape: Any, values: Values) -> Values:
         """Inputs as parameters of the create operation."""
@@ -220,10 +237,13 @@ class ApiKind(Row):
     def _outputs(self, ctx: Context, id_: str, given: Values, known: Values) -> Values:
         observed = self._observed(ctx, id_, known)
         if observed is None:
-            raise KindError(f"{id_} does not exist")
+            message = f"{id_} does not exist"
+            raise KindError(message)
         tags = {"tagsAll": given.get("tags") or {}} if self.tags else {}
         region = {} if self.world else {"region": ctx.region}
         made = {key: each for key, each in observed.items() if each is not None}
         # What AWS adds inside a given property is an output; what was given stays as it was written.
-        inside = {key: {**made[key], **given[key]} for key in made.keys() & given.keys() if isinstance(given[key], dict)}
+        inside = {
+            key: {**made[key], **given[key]} for key in made.keys() & given.keys() if isinstance(given[key], dict)
+        }
         return {**made, **given, **inside, **tags, **region}

@@ -35,10 +35,14 @@ def _alarm(_: Context, values: Values) -> Values:
     queries = []
     for query in values.get("metricQueries") or []:
         metric = query.get("metric")
-        stat = {
-            "metric": {key: metric.get(key) for key in ("metricName", "namespace", "dimensions")},
-            **{key: metric.get(key) for key in ("period", "stat", "unit")},
-        } if metric else None
+        stat = (
+            {
+                "metric": {key: metric.get(key) for key in ("metricName", "namespace", "dimensions")},
+                **{key: metric.get(key) for key in ("period", "stat", "unit")},
+            }
+            if metric
+            else None
+        )
         queries.append({**{key: each for key, each in query.items() if key != "metric"}, "metricStat": stat})
     return {**{key: each for key, each in values.items() if key != "metricQueries"}, "metrics": queries or None}
 
@@ -101,6 +105,7 @@ KINDS: Mapping[str, Kind] = {
     "aws:cloudwatch/dashboard:Dashboard": ApiKind(
         service="cloudwatch",
         make=call("put_dashboard"),
+        documents=("dashboardBody",),
         id="={dashboardName}",
         find=call("get_dashboard", DashboardName="{dashboardName}"),
         outputs={"dashboardArn": "DashboardArn"},
@@ -145,6 +150,7 @@ KINDS: Mapping[str, Kind] = {
     "aws:cloudwatch/logResourcePolicy:LogResourcePolicy": ApiKind(
         service="logs",
         make=call("put_resource_policy"),
+        documents=("policyDocument",),
         id="={policyName}",
         find=call("describe_resource_policies"),
         at="resourcePolicies[?policyName == '{policyName}'] | [0]",

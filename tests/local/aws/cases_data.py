@@ -177,7 +177,13 @@ STORAGE: Mapping[str, Case] = {
         {"corsRules": [{"allowedMethods": ["GET"], "allowedOrigins": ["https://example.com"]}]},
         corsRules=[{"allowedMethods": ["PUT"], "allowedOrigins": ["https://example.com"]}],
     ),
-    "aws:s3/bucketNotification:BucketNotification": _bucket_case({"eventbridge": True}, eventbridge=True),
+    "aws:s3/bucketNotification:BucketNotification": case(
+        lambda scene: {
+            "bucket": scene.bucket,
+            "queues": [{"id": "a", "queueArn": scene.queue["arn"], "events": ["s3:ObjectCreated:*"]}],
+        },
+        same(eventbridge=True),
+    ),
     "aws:cloudfront/distribution:Distribution": case(
         lambda _: distribution(aliases=["a.example.com"]), same(enabled=False, comment="second"), "enabled", tags=True
     ),

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 
 from tests.local.aws.case import Case, anyone, case, same
 
-
 EVENTS = json.dumps({"source": ["aws.rds"]})
 _FORBIDDEN = {"type": "fixed-response", "fixedResponse": {"contentType": "text/plain", "statusCode": "403"}}
 

@@ -38,6 +38,7 @@ class Scene:
     """The prerequisites in one moto server."""
 
     def __init__(self, endpoint: str) -> None:
+        """Start with nothing made."""
         self.endpoint = endpoint
         self._numbers = itertools.count(1)
 

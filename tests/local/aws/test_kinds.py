@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -15,18 +16,26 @@ from tests.local.aws.scene import Scene
 CASES = {**NETWORK, **IDENTITY, **DATA, **TRAFFIC, **STORAGE, **MESSAGING, **TELEMETRY}
 CHANGING = [token for token, case in CASES.items() if case.change]
 REAL = {token for token, kind in KINDS.items() if kind.real}
-ONLY_KEPT = {  # moto has the type, but not its update: see the row's comment
-    "aws:rds/eventSubscription:EventSubscription",
-    "aws:backup/plan:Plan",
-}
 
 
-def _known(value: Any, path: str) -> bool:
+def _has(value: Any, path: str) -> bool:
     for step in path.split("."):
         if not isinstance(value, dict) or step not in value:
             return False
         value = value[step]
     return True
+
+
+def _echoed(given: Any, outputs: Any) -> bool:
+    """Whether the outputs say what was given, maybe with more inside."""
+    if isinstance(given, dict) and isinstance(outputs, dict):
+        return all(_echoed(value, outputs.get(key)) for key, value in given.items())
+    return bool(given == outputs)
+
+
+def _plain(value: Any) -> Any:
+    """AWS spells JSON in its own way."""
+    return json.loads(value) if isinstance(value, str) and value.startswith("{") else value
 
 
 def test_every_real_type_has_a_case() -> None:
@@ -35,15 +44,16 @@ def test_every_real_type_has_a_case() -> None:
 
 @pytest.mark.parametrize("token", CASES)
 def test_lives(token: str, scene: Scene) -> None:
-    """Created, read back unchanged, deleted, not found any more, and deleted again without complaint."""
+    """Created, read back unchanged, updated to the same, deleted, not found any more, deleted again."""
     case = CASES[token]
     inputs = case.inputs(scene)
     kind, context, id_, outputs = scene.make(token, **inputs)
 
     assert id_
-    assert {key: outputs[key] for key in inputs} == inputs
-    assert [path for path in kind.computed if not _known(outputs, path)] == []
+    assert _echoed(inputs, outputs)
+    assert [path for path in kind.computed if not _has(outputs, path)] == []
     assert kind.read(context, id_, outputs) == outputs
+    assert kind.update(context, id_, outputs, inputs, dict(inputs)) == outputs
 
     kind.delete(context, id_, outputs)
     if not case.stays:
@@ -62,19 +72,10 @@ def test_changes(token: str, scene: Scene) -> None:
 
     after = kind.update(context, id_, before, old, new)
 
-    assert {key: after[key] for key in new if key != "vpcConfig"} == {k: v for k, v in new.items() if k != "vpcConfig"}
+    assert _echoed(new, after)
     assert kind.read(context, id_, after) == after
     seen = kind.read(context, id_, before)
     assert seen is not None
     assert [key for key in case.seen if seen.get(key) == before.get(key)] == []
-    assert [key for key in case.seen if seen.get(key) != after.get(key)] == []
+    assert [key for key in case.seen if _plain(seen.get(key)) != _plain(after.get(key))] == []
     kind.delete(context, id_, after)
-
-
-@pytest.mark.parametrize("token", [token for token in CHANGING if token not in ONLY_KEPT])
-def test_an_update_without_a_change_says_the_same(token: str, scene: Scene) -> None:
-    inputs = CASES[token].inputs(scene)
-    kind, context, id_, outputs = scene.make(token, **inputs)
-
-    assert kind.update(context, id_, outputs, inputs, dict(inputs)) == outputs
-    kind.delete(context, id_, outputs)
