@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from infra.local.aws import KINDS
 from infra.replacements import DATA, KEPT_WHEN_DROPPED, NAMES, RULES, Verdict, judge, known, replaces_at
 
 DATABASE = "aws:rds/instance:Instance"
@@ -177,6 +178,10 @@ def test_every_entry_has_a_source_and_every_rule_an_entry() -> None:
     assert [token for token, entry in TYPES.items() if not entry["source"]] == []
     tables = {*(token for token, _ in RULES), *KEPT_WHEN_DROPPED, *NAMES}
     assert [token for token in tables if not known(token)] == []
+
+
+def test_every_type_of_the_local_cloud_has_an_entry() -> None:
+    assert [token for token in KINDS if not known(token)] == []
 
 
 def test_what_dropping_keeps_would_otherwise_replace() -> None:

@@ -310,10 +310,10 @@ def outputs(root: Path, name: str) -> dict[str, Any]:
     return LocalStack(name, root=root).outputs()
 
 
-async def _platform() -> Mapping[str, Any] | None:
+async def _platform() -> None:
     from stacks.platform import program
 
-    return await program()
+    await program()
 
 
 def _engine() -> automation.PulumiCommand:

@@ -16,6 +16,7 @@ from infra.local.cloudflare import CloudflareProvider
 from infra.local.kubernetes import KubernetesProvider, valid_name
 from infra.local.provider import Call, Provider
 from infra.local.values import UNKNOWN, Secret
+from infra.replacements import replaces_at
 
 ZONE = "0123456789abcdef0123456789abcdef"
 RECORD = "cloudflare:index/dnsRecord:DnsRecord"
@@ -244,6 +245,24 @@ def test_unknowns_anywhere_are_no_problem(kubernetes: Hands, place: str) -> None
         case _:
             inputs["spec"][place] = UNKNOWN
     assert kubernetes.problems(DEPLOYMENT, inputs) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "path", "config", "replaces"),
+    [
+        ("ConfigMap", "data.key", {}, True),
+        ("ConfigMap", "data.key", {"enableConfigMapMutable": "true"}, False),
+        ("ConfigMap", "data.key", {"enableSecretMutable": True}, True),
+        ("ConfigMap", "metadata.name", {"enableConfigMapMutable": True}, True),
+        ("Secret", "stringData.key", {"enableSecretMutable": True}, False),
+        ("Secret", "type", {"enableSecretMutable": True}, True),
+    ],
+)
+def test_data_replaces_its_object_unless_the_provider_lets_it_change(
+    kubernetes: Hands, kind: str, path: str, config: dict[str, Any], *, replaces: bool
+) -> None:
+    token = kubernetes.provider.judged_as(f"kubernetes:core/v1:{kind}", config)
+    assert replaces_at(token, path) is replaces
 
 
 def test_charts_and_functions_are_not_kinds(kubernetes: Hands) -> None:

@@ -295,7 +295,7 @@ CHANGES: tuple[tuple[Callable[[Account], Undo], str, str, str], ...] = (
     ),
     (_web_acl_without("ManagedRuleGroupStatement"), "headroom-10k", "managed rules", "nothing"),
     (_record_without_health_check, "zone ", f"health check of {REGION}", "nothing"),
-    (_health_check_off, "zone ", f"health check of {REGION} asks over", "HTTPS, disabled"),
+    (_health_check_off, "zone ", f"health check of {REGION} is", "off"),
     (_queue("RedrivePolicy", ""), "queue email", "failed messages go to", "nothing"),
     (_queue("KmsMasterKeyId", "alias/aws/sqs"), "queue email", "encrypted with the stack's key", "alias/aws/sqs"),
     (_nobody_paged, "topic headroom-10k-page", "subscribers", "0"),

@@ -1,4 +1,4 @@
-"""A moto server for each module, and the prerequisites that most types need."""
+"""One moto server, as its memory is one for the process, and the prerequisites that most types need."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from infra.local.aws.moto_setup import prepare_moto
 from tests.local.aws.scene import Scene
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def endpoint() -> Iterator[str]:
     prepare_moto()
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
@@ -26,6 +26,6 @@ def endpoint() -> Iterator[str]:
     server.stop()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def scene(endpoint: str) -> Scene:
     return Scene(endpoint)

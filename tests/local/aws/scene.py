@@ -34,20 +34,22 @@ def code(text: str) -> pulumi.AssetArchive:
     return pulumi.AssetArchive({"index.py": pulumi.StringAsset(text)})
 
 
+_NUMBERS = itertools.count(1)
+
+
 class Scene:
     """The prerequisites in one moto server."""
 
     def __init__(self, endpoint: str) -> None:
         """Start with nothing made."""
         self.endpoint = endpoint
-        self._numbers = itertools.count(1)
 
     def context(self, name: str, region: str = "us-east-1") -> Context:
         return Context(self.endpoint, region, name)
 
     def unique(self, start: str = "thing") -> str:
         """A name that no other object has."""
-        return f"{start}-{next(self._numbers)}"
+        return f"{start}-{next(_NUMBERS)}"
 
     def make(self, token: str, **inputs: Any) -> tuple[Kind, Context, str, Values]:
         """Create an object."""

@@ -8,16 +8,14 @@ from typing import Any
 
 import boto3
 import pytest
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
-from infra.local.aws import KINDS, Incomplete, KindError, invoke
-from infra.local.aws.calls import call
+from infra.local.aws import KINDS, KindError
 from infra.local.aws.kind import Context, Values
 from tests.local.aws.case import Case
-from tests.local.aws.cases_data import DATA, STORAGE
-from tests.local.aws.cases_foundation import NETWORK
-from tests.local.aws.cases_operations import MESSAGING, TELEMETRY, TRAFFIC
-from tests.local.aws.scene import TRUST, Scene, distribution, web_acl
+from tests.local.aws.cases_data import DATA
+from tests.local.aws.cases_operations import TRAFFIC
+from tests.local.aws.scene import Scene, distribution, web_acl
 
 DATABASE = "aws:rds/instance:Instance"
 CACHE = "aws:elasticache/replicationGroup:ReplicationGroup"
@@ -28,132 +26,6 @@ RECORD = "aws:route53/record:Record"
 def _make(scene: Scene, cases: Any, token: str, **more: Any) -> tuple[Any, Context, str, Values]:
     case: Case = cases[token]
     return scene.make(token, **{**case.inputs(scene), **more})
-
-
-Drift = tuple[Any, str, str, Any, str, Any]
-DRIFTS: list[Drift] = [
-    (
-        DATA,
-        DATABASE,
-        "rds",
-        call("modify_db_instance", DBInstanceIdentifier="{identifier}", MultiAZ=False),
-        "multiAz",
-        False,
-    ),
-    (
-        DATA,
-        DATABASE,
-        "rds",
-        call("modify_db_instance", DBInstanceIdentifier="{identifier}", BackupRetentionPeriod=1),
-        "backupRetentionPeriod",
-        1,
-    ),
-    (
-        DATA,
-        DATABASE,
-        "rds",
-        call("modify_db_instance", DBInstanceIdentifier="{identifier}", DeletionProtection=True),
-        "deletionProtection",
-        True,
-    ),
-    (
-        DATA,
-        CACHE,
-        "elasticache",
-        call("modify_replication_group", ReplicationGroupId="{id}", CacheNodeType="cache.r7g.large"),
-        "nodeType",
-        "cache.r7g.large",
-    ),
-    (
-        MESSAGING,
-        "aws:sqs/queue:Queue",
-        "sqs",
-        call("set_queue_attributes", QueueUrl="{id}", Attributes={"VisibilityTimeout": "1"}),
-        "visibilityTimeoutSeconds",
-        1,
-    ),
-    (
-        MESSAGING,
-        "aws:sqs/queue:Queue",
-        "sqs",
-        call("set_queue_attributes", QueueUrl="{id}", Attributes={"RedrivePolicy": ""}),
-        "redrivePolicy",
-        None,
-    ),
-    (
-        TELEMETRY,
-        "aws:cloudwatch/logGroup:LogGroup",
-        "logs",
-        call("delete_retention_policy", logGroupName="{name}"),
-        "retentionInDays",
-        None,
-    ),
-    (
-        STORAGE,
-        "aws:s3/bucketVersioning:BucketVersioning",
-        "s3",
-        call("put_bucket_versioning", Bucket="{bucket}", VersioningConfiguration={"Status": "Suspended"}),
-        "versioningConfiguration",
-        {"status": "Suspended"},
-    ),
-    (
-        STORAGE,
-        "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock",
-        "s3",
-        call("put_public_access_block", Bucket="{bucket}", PublicAccessBlockConfiguration={"BlockPublicPolicy": True}),
-        "blockPublicAcls",
-        False,
-    ),
-]
-
-
-@pytest.mark.parametrize("drift", DRIFTS, ids=lambda drift: f"{drift[1]}-{drift[4]}")
-def test_a_change_behind_pulumis_back_is_found(drift: Drift, scene: Scene) -> None:
-    cases, token, service, behind, name, now = drift
-    kind, context, id_, outputs = _make(scene, cases, token)
-
-    behind(context.client(service), {**outputs, "id": id_})
-
-    found = kind.read(context, id_, outputs)
-    assert found is not None
-    assert found.get(name) == now != outputs[name]
-    assert {key for key in outputs if found.get(key) != outputs[key]} == {name}
-
-
-GONE: list[tuple[Any, str, str, Any]] = [
-    (NETWORK, "aws:ec2/vpc:Vpc", "ec2", call("delete_vpc", VpcId="{id}")),
-    (
-        NETWORK,
-        "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule",
-        "ec2",
-        call("revoke_security_group_ingress", GroupId="{securityGroupId}", SecurityGroupRuleIds=["{id}"]),
-    ),
-    (
-        DATA,
-        DATABASE,
-        "rds",
-        call("delete_db_instance", DBInstanceIdentifier="{identifier}", SkipFinalSnapshot=True),
-    ),
-    (DATA, CACHE, "elasticache", call("delete_replication_group", ReplicationGroupId="{id}")),
-    (STORAGE, BUCKET, "s3", call("delete_bucket", Bucket="{id}")),
-    (STORAGE, "aws:s3/bucketPolicy:BucketPolicy", "s3", call("delete_bucket", Bucket="{bucket}")),
-    (STORAGE, "aws:s3/bucketVersioning:BucketVersioning", "s3", call("delete_bucket", Bucket="{bucket}")),
-    (TRAFFIC, "aws:lb/loadBalancer:LoadBalancer", "elbv2", call("delete_load_balancer", LoadBalancerArn="{id}")),
-    (MESSAGING, "aws:sqs/queuePolicy:QueuePolicy", "sqs", call("delete_queue", QueueUrl="{queueUrl}")),
-    (MESSAGING, "aws:sns/topicPolicy:TopicPolicy", "sns", call("delete_topic", TopicArn="{arn}")),
-]
-
-
-@pytest.mark.parametrize("gone", GONE, ids=lambda gone: gone[1])
-def test_an_object_deleted_behind_pulumis_back_is_gone(gone: tuple[Any, str, str, Any], scene: Scene) -> None:
-    """Also when it went with what it belongs to."""
-    cases, token, service, behind = gone
-    kind, context, id_, outputs = _make(scene, cases, token)
-
-    behind(context.client(service), {**outputs, "id": id_})
-
-    assert kind.read(context, id_, outputs) is None
-    kind.delete(context, id_, outputs)
 
 
 def test_a_protected_database_is_not_deleted(scene: Scene) -> None:
@@ -356,58 +228,6 @@ def test_a_web_acl_for_cloudfront_lives_in_us_east_1(scene: Scene) -> None:
         KINDS["aws:wafv2/webAcl:WebAcl"].create(scene.context("acl", "eu-west-1"), web_acl("CLOUDFRONT"))
 
 
-@pytest.mark.parametrize(
-    ("token", "inputs", "message"),
-    [
-        ("aws:ec2/vpc:Vpc", {"cidrBlock": "10.0.0.0/99"}, "InvalidParameterValue"),
-        ("aws:ec2/subnet:Subnet", {"vpcId": "vpc-0", "cidrBlock": "10.0.0.0/24"}, r"InvalidVpcID\.NotFound"),
-        ("aws:sqs/queue:Queue", {"name": "bad name!"}, "alphanumeric"),
-        (DATABASE, {"engine": "nothing", "instanceClass": "db.t4g.micro"}, "engine nothing not supported"),
-        ("aws:cloudwatch/logGroup:LogGroup", {"name": "n" * 600}, "InvalidParameter|length"),
-        ("aws:lambda/function:Function", {"role": "no-arn", "runtime": "python3.13", "handler": "a.b"}, "role"),
-        ("aws:route53/record:Record", {"zoneId": "ZNONE", "name": "a", "type": "A"}, "NoSuchHostedZone"),
-    ],
-)
-def test_aws_refuses_wrong_inputs(token: str, inputs: Values, message: str, scene: Scene) -> None:
-    with pytest.raises(ClientError, match=message):
-        scene.make(token, **inputs)
-
-
-@pytest.mark.parametrize(
-    ("token", "inputs"),
-    [
-        ("aws:ec2/vpc:Vpc", {"cidrBlock": ["10.0.0.0/16"]}),
-        (DATABASE, {"engine": "postgres", "instanceClass": "db.t4g.micro", "allocatedStorage": "many"}),
-        ("aws:sns/topicSubscription:TopicSubscription", {"topic": "arn:aws:sns:us-east-1:123456789012:t"}),
-    ],
-)
-def test_botocore_refuses_wrong_types_and_missing_parameters(token: str, inputs: Values, scene: Scene) -> None:
-    with pytest.raises(BotoCoreError, match="Parameter validation failed"):
-        scene.make(token, **inputs)
-
-
-@pytest.mark.parametrize(
-    ("token", "inputs"),
-    [
-        ("aws:iam/role:Role", {"assumeRolePolicy": '{"Version": '}),
-        ("aws:cloudwatch/dashboard:Dashboard", {"dashboardName": "d", "dashboardBody": "widgets"}),
-    ],
-)
-def test_a_document_that_is_no_json_is_refused_without_repeating_it(token: str, inputs: Values, scene: Scene) -> None:
-    with pytest.raises(KindError, match="is not JSON: ") as caught:
-        scene.make(token, **inputs)
-    assert "widgets" not in str(caught.value)
-
-
-def test_a_creation_that_stops_half_way_says_what_there_is(scene: Scene) -> None:
-    inputs = {"assumeRolePolicy": TRUST, "managedPolicyArns": ["arn:aws:iam::aws:policy/Nothing"]}
-    context = scene.context("half")
-    with pytest.raises(Incomplete, match="NoSuchEntity") as caught:
-        KINDS["aws:iam/role:Role"].create(context, inputs)
-    assert caught.value.outputs["name"] == caught.value.id
-    assert context.client("iam").get_role(RoleName=caught.value.id)["Role"]["RoleName"] == caught.value.id
-
-
 def test_what_is_in_use_is_not_deleted(scene: Scene) -> None:
     group = scene.make("aws:lb/targetGroup:TargetGroup", port=80, protocol="HTTP", targetType="ip", vpcId=scene.vpc)
     scene.make(
@@ -436,39 +256,6 @@ def test_parallel_creations_do_not_disturb_each_other(scene: Scene) -> None:
     with ThreadPoolExecutor(16) as pool:
         made = list(pool.map(lambda number: kind.create(scene.context(f"t{number}"), {}), range(64)))
     assert len({id_ for id_, _ in made}) == 64
-
-
-def test_functions_answer(scene: Scene) -> None:
-    context = scene.context("")
-    assert invoke(context, "aws:index/getCallerIdentity:getCallerIdentity", {})["accountId"] == "123456789012"
-    assert invoke(context, "aws:index/getPartition:getPartition", {})["partition"] == "aws"
-    assert invoke(scene.context("", "eu-west-1"), "aws:index/getRegion:getRegion", {})["region"] == "eu-west-1"
-    prefixes = invoke(
-        context,
-        "aws:ec2/getManagedPrefixList:getManagedPrefixList",
-        {"name": "com.amazonaws.global.cloudfront.origin-facing"},
-    )
-    assert prefixes["id"].startswith("pl-")
-    assert prefixes["entries"]
-    for function, name, id_ in (
-        ("CachePolicy", "Managed-CachingDisabled", "4135ea2d-6df8-44a3-9df3-4b5a84be39ad"),
-        ("OriginRequestPolicy", "Managed-AllViewer", "216adef6-5c7f-47e4-b989-5492eafa07d3"),
-        ("ResponseHeadersPolicy", "Managed-SecurityHeadersPolicy", "67f7725c-6f97-4210-82d7-5512b31e9d03"),
-    ):
-        token = f"aws:cloudfront/get{function}:get{function}"
-        assert invoke(context, token, {"name": name})["id"] == id_
-        with pytest.raises(KindError, match=r"AWS has no .* Managed-Nothing; it has"):
-            invoke(context, token, {"name": "Managed-Nothing"})
-
-
-def test_an_unknown_function_is_named(scene: Scene) -> None:
-    with pytest.raises(KindError, match="no answer for aws:ec2/getAmi:getAmi"):
-        invoke(scene.context(""), "aws:ec2/getAmi:getAmi", {})
-
-
-def test_a_prefix_list_that_is_not_there_is_an_error(scene: Scene) -> None:
-    with pytest.raises(KindError, match="0 managed prefix lists match nothing"):
-        invoke(scene.context(""), "aws:ec2/getManagedPrefixList:getManagedPrefixList", {"name": "nothing"})
 
 
 def test_clients_are_made_once(scene: Scene) -> None:
