@@ -55,6 +55,11 @@ format: $(INSTALLED) ## write what ruff can mend
 	@$(BIN)/ruff check --fix --quiet || true
 	@$(BIN)/ruff format
 
+.PHONY: docs
+docs: $(INSTALLED) ## write the generated parts of the documentation
+	@$(BIN)/python tools/docs.py
+	@$(BIN)/headroom schema --write
+
 .PHONY: bench
 bench: $(INSTALLED) ## time of `headroom plan` against a bare program of the same resources
 	@$(BIN)/python tools/bench.py $(STACK)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import click
 
@@ -15,9 +14,9 @@ import click
 def command(stack: str, *, as_json: bool, as_mermaid: bool) -> None:
     """Show what STACK would be, from Pulumi.STACK.yaml alone."""
     from infra import stack_file
-    from infra.config import Settings
+    from infra.config import ROOT, Settings
 
-    stored = stack_file.read(Path(f"Pulumi.{stack}.yaml"))
+    stored = stack_file.read(stack_file.path_of(stack, ROOT))
     Settings.parse(stored.raw, stack=stack, encrypted=stored.encrypted)  # told before a second of imports
     from infra.plan import make_plan
 

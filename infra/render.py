@@ -11,8 +11,8 @@ from infra.plan import Plan, PlannedResource
 if TYPE_CHECKING:
     from rich.tree import Tree
 
-BACKGROUND = {"telemetry:Alarms", "telemetry:Logs", "security:Keys"}
-"""Everything uses these, so their arrows would hide all others in the picture."""
+BACKGROUND = {"telemetry:Alarms", "telemetry:Logs", "security:Keys", "security:Secrets", "storage:LogsBucket"}
+"""Nearly everything uses these, so their arrows would hide all others in the picture."""
 
 
 def short_type(resource: PlannedResource) -> str:
@@ -57,7 +57,7 @@ def tree(plan: Plan) -> Tree:
 def mermaid(plan: Plan) -> str:
     """The plan's components and what they use, as a Mermaid flowchart.
 
-    An arrow points from a component to one whose resources it depends on.
+    An arrow points from a component to one whose resources it depends on; what follows from other arrows is left out.
     """
     by_urn = {resource.urn: resource for resource in plan.resources}
     tops = [resource for resource in plan.resources if resource.is_component and _depth(resource, by_urn) == 1]
@@ -77,17 +77,40 @@ def mermaid(plan: Plan) -> str:
     for group in dict.fromkeys(resource.parent for resource in tops):
         lines.append(f'  subgraph {_identifier(by_urn[group].name)}["{by_urn[group].name}"]' if group else "")
         lines += [
-            f'    {_identifier(resource.name)}["{resource.name}<br/>{counts[resource.urn]} resources"]'
+            f'    {_identifier(resource.name)}["{_label(resource, by_urn)}<br/>{_counted(counts[resource.urn])}"]'
             for resource in tops
             if resource.parent == group and resource.name in shown
         ]
         lines.append("  end" if group else "")
-    lines += [
-        f"  {_identifier(source)} --> {_identifier(target)}"
-        for source, target in sorted(arrows)
-        if source in shown and target in shown
-    ]
+    drawn = _reduced({arrow for arrow in arrows if shown.issuperset(arrow)})
+    lines += [f"  {_identifier(source)} --> {_identifier(target)}" for source, target in sorted(drawn)]
     return "\n".join(line for line in lines if line)
+
+
+def _reduced(arrows: set[tuple[str, str]]) -> set[tuple[str, str]]:
+    """The transitive reduction of an acyclic graph: the fewest arrows that still reach the same."""
+    following: dict[str, set[str]] = defaultdict(set)
+    for source, target in arrows:
+        following[source].add(target)
+
+    def reaches(start: str, goal: str) -> bool:
+        return goal in following[start] or any(reaches(step, goal) for step in following[start])
+
+    return {
+        (source, target)
+        for source, target in arrows
+        if not any(reaches(step, target) for step in following[source] - {target})
+    }
+
+
+def _label(resource: PlannedResource, by_urn: dict[str, PlannedResource]) -> str:
+    """The name without the region it is drawn in."""
+    group = by_urn[resource.parent].name if resource.parent else ""
+    return resource.name.removeprefix(f"{group}-")
+
+
+def _counted(count: int) -> str:
+    return "1 resource" if count == 1 else f"{count} resources"
 
 
 def _ancestors(resource: PlannedResource, by_urn: dict[str, PlannedResource]) -> Iterator[PlannedResource]:

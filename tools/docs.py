@@ -11,12 +11,12 @@ from pathlib import Path
 
 from infra import render, stack_file
 from infra.config import KEYS, SECRETS, Settings, key_info
-from infra.local.aws.table import markdown as local_cloud_table
+from infra.local.aws.catalogue import table as local_cloud_table
 from infra.plan import make_plan
 from stacks.phases import phase_table
 
 ROOT = Path(__file__).parents[1]
-PART = re.compile(r"(<!-- generated: (?P<name>[a-z0-9-]+) -->\n).*?(\n<!-- end -->)", re.DOTALL)
+PART = re.compile(r"(<!-- generated: (?P<name>[a-z0-9-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 def key_table() -> str:
@@ -53,7 +53,7 @@ PARTS: Mapping[str, Callable[[], str]] = {
 
 def current(text: str) -> str:
     """`text` with every generated part written anew."""
-    return PART.sub(lambda part: f"{part[1]}{PARTS[part['name']]().strip()}{part[3]}", text)
+    return PART.sub(lambda part: f"{part[1]}\n{PARTS[part['name']]().strip()}\n\n{part[3]}", text)
 
 
 def pages() -> list[Path]:

@@ -153,7 +153,7 @@ def test_an_outage_in_which_no_request_finds_a_target_still_counts_as_errors(fou
     expression = next(query["expression"] for query in queries if "expression" in query)
     own, requests = 500, 0
 
-    def condition(test: bool, then: float, otherwise: float) -> float:  # noqa: FBT001 CloudWatch's IF
+    def condition(test: bool, then: float, otherwise: float) -> float:
         return then if test else otherwise
 
     names = {"FILL": lambda value, _: value, "IF": condition, "requests": requests, "own": own, "target": 0}

@@ -28,7 +28,7 @@ EXAMPLES = {invokes.CALLER_ARN, invokes.PREFIX_LIST_ID}
 """What a plan answers in place of the account; the local cloud's own answers differ."""
 PROVIDER_KEYS = {"__internal", "version"}
 """The engine adds these to a provider's inputs."""
-SECRET_SIGNATURE = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 how the engine marks a secret
+SECRET_SIGNATURE = "1b47061264138c4ac30d75fd1eb44270"
 SIGNATURE = "4dabf18193072939515e22adb298388d"
 
 

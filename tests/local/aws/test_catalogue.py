@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 
 from infra.local.aws import KINDS
-from infra.local.aws.catalogue import DOCUMENT, renewed
 from infra.local.aws.invokes import INVOKES
 
 # The AWS types of the 10k stack.
@@ -98,10 +97,3 @@ def test_a_function_is_the_sdks(token: str) -> None:
     snake = re.sub(r"([A-Z])", lambda upper: f"_{upper[1].lower()}", name)
     source = (_sdk() / folder / f"{snake}.py").read_text(encoding="utf-8")
     assert f"pulumi.runtime.invoke('{token}'" in source
-
-
-def test_the_documented_table_is_current() -> None:
-    """If not: python -m infra.local.aws.catalogue."""
-    text = DOCUMENT.read_text(encoding="utf-8")
-    assert text == renewed(text)
-    assert "| s3 | Bucket, " in text
