@@ -156,9 +156,13 @@ def start(root: Path = PROJECT) -> tuple[Cloud, bool]:
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         cloud = find(root)
-        if cloud is not None:
+        if cloud is not None and cloud.pid == process.pid:
             _children[process.pid] = process
-            return cloud, cloud.pid == process.pid
+            return cloud, True
+        if cloud is not None:  # Another start was first; ours must not take over when that one stops.
+            process.terminate()
+            process.wait()
+            return cloud, False
         if process.poll() not in {None, ALREADY_RUNNING}:
             break
         time.sleep(POLL_SECONDS)
