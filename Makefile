@@ -37,7 +37,7 @@ plan: $(INSTALLED) ## show STACK as a tree: no engine, network or credentials
 .PHONY: test
 test: lint typecheck engine ## lint, types and every test, the real engine's among them
 	@echo "==> pytest"
-	@$(BIN)/pytest -q -n 2
+	@$(BIN)/pytest -q -n 2 --dist loadfile
 
 .PHONY: lint
 lint: $(INSTALLED) ## ruff: rules and format

@@ -7,10 +7,8 @@ shown as such. The result is deterministic: the order is that of the program's r
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, TypedDict
 
@@ -96,10 +94,9 @@ def make_plan(stored: StackFile) -> Plan:
     Raises:
         infra.errors.UserError: the program refuses the configuration; it names every problem.
     """
-    with _quick_imports():
-        from stacks.platform import program
+    from stacks.platform import program
 
-        resources, outputs = record(program, stored)
+    resources, outputs = record(program, stored)
     return Plan(stored.stack, outputs["phase"], resources, outputs)
 
 
@@ -108,18 +105,6 @@ def record(program: Callable[[], Awaitable[None]], stored: StackFile) -> tuple[l
     monitor = _Recorder(PROJECT, stored.stack)
     _run(program, monitor, stored)
     return monitor.recorded(), monitor.outputs
-
-
-@contextmanager
-def _quick_imports() -> Iterator[None]:
-    """Hold the garbage collector: it would walk the SDK's million objects again and again while they load."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 def _run(program: Callable[[], Awaitable[None]], monitor: _Recorder, stored: StackFile) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 
 import click
@@ -13,6 +14,9 @@ import click
 @click.option("--mermaid", "as_mermaid", is_flag=True, help="A picture of the components.")
 def command(stack: str, *, as_json: bool, as_mermaid: bool) -> None:
     """Show what STACK would be, from Pulumi.STACK.yaml alone."""
+    # Importing the SDK makes a million objects, which the collector would walk again and again; the process ends
+    # before anything would have to be collected.
+    gc.disable()
     from infra import stack_file
     from infra.config import ROOT, Settings
 

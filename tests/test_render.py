@@ -21,7 +21,7 @@ def resource(name: str, parent: str, *dependencies: str) -> PlannedResource:
 
 @pytest.fixture
 def plan() -> Plan:
-    """c uses b and a, b uses a."""
+    """C uses b and a, b uses a."""
     return Plan(
         "10k",
         "10k",
