@@ -194,7 +194,9 @@ def status(*, as_json: bool) -> None:
         click.echo("the local cloud is not running: start it with `headroom local start`")
     else:
         click.echo(f"running since {found.started} (pid {found.pid}), AWS at {found.endpoint}")
-        click.echo(f"look at it: aws --endpoint-url {found.endpoint} --no-sign-request ec2 describe-vpcs")
+        # Any credentials do, but there must be some: moto tells the services apart by the signature.
+        credentials = "AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local"
+        click.echo(f"look at it: {credentials} aws --region us-east-1 --endpoint-url {found.endpoint} s3 ls")
     for name, where in stacks.items():
         click.echo(f"stack {name}: {'up' if where == 'here' else 'its cloud is gone'}")
     _warn_lost()
