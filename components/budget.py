@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -77,8 +78,16 @@ class Budget(Component):
             self._name,
             name=self.site.names.of("budget", self._name),
             monitor_type="CUSTOM",
-            monitor_specification=pulumi.Output.json_dumps(
-                {"Tags": {"Key": "CostCenter", "MatchOptions": ["EQUALS"], "Values": [self._args.cost_center]}}
+            # With the nulls that AWS answers with: without them every preview shows a difference.
+            monitor_specification=json.dumps(
+                {
+                    "And": None,
+                    "CostCategories": None,
+                    "Dimensions": None,
+                    "Not": None,
+                    "Or": None,
+                    "Tags": {"Key": "CostCenter", "MatchOptions": None, "Values": [self._args.cost_center]},
+                }
             ),
             opts=self.child(),
         )

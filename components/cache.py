@@ -11,6 +11,7 @@ import pulumi_aws as aws
 
 from components.alarms import AlarmTopics, Metric, Severity, math_alarm
 from components.component import Component, DataClass, Site
+from components.security_group import data_security_group
 from stacks.phase import CacheGroup
 
 ENGINE_VERSION = "8.0"
@@ -70,7 +71,14 @@ class Cache(Component):
         super().__init__(name, site, opts)
         self._name, self._args = name, args
         self._subnet_group = self._create_subnet_group()
-        self._security_group = self._create_security_group()
+        self._security_group = data_security_group(
+            self,
+            name,
+            service="Valkey",
+            port=PORT,
+            vpc_id=args.vpc_id,
+            clients=args.client_security_group_ids,
+        )
         self._user_group = self._create_user_group()
         self._logs = self._create_log_group()
         cache = self._create_group("cache", args.cache, "allkeys-lru")
@@ -94,27 +102,6 @@ class Cache(Component):
             subnet_ids=self._args.subnet_ids,
             opts=self.stateful(),
         )
-
-    def _create_security_group(self) -> aws.ec2.SecurityGroup:
-        group = aws.ec2.SecurityGroup(
-            self._name,
-            name=self.site.names.of("security_group", self._name),
-            description="Valkey, from the pods only.",
-            vpc_id=self._args.vpc_id,
-            opts=self.stateful(),
-        )
-        for rule, source in self._args.client_security_group_ids.items():
-            aws.vpc.SecurityGroupIngressRule(
-                f"{self._name}-{rule}",
-                description=f"Valkey from {rule}.",
-                security_group_id=group.id,
-                referenced_security_group_id=source,
-                ip_protocol="tcp",
-                from_port=PORT,
-                to_port=PORT,
-                opts=self.child(),
-            )
-        return group
 
     def _create_user_group(self) -> aws.elasticache.UserGroup:
         """A Valkey group needs no `default` user, unlike a Redis one, so nobody connects without a password."""

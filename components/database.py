@@ -12,6 +12,7 @@ import pulumi_aws as aws
 from components.alarms import AlarmTopics, Metric, alarm
 from components.component import Component, DataClass, Site
 from components.documents import trust
+from components.security_group import data_security_group
 from stacks.hardware import DATABASE_MEMORY_GIB, max_connections
 from stacks.phase import Database as DatabaseSize
 
@@ -85,7 +86,14 @@ class Database(Component):
         self._name, self._args = name, args
         self._subnet_group = self._create_subnet_group()
         self._parameter_group = self._create_parameter_group()
-        self._security_group = self._create_security_group()
+        self._security_group = data_security_group(
+            self,
+            name,
+            service="PostgreSQL",
+            port=PORT,
+            vpc_id=args.vpc_id,
+            clients=args.client_security_group_ids,
+        )
         self._monitoring_role = self._create_monitoring_role()
         self._logs = [self._create_log_group(kind) for kind in ("postgresql", "upgrade")]
         primary = self._create_primary()
@@ -137,28 +145,6 @@ class Database(Component):
             ],
             opts=self.child(),
         )
-
-    def _create_security_group(self) -> aws.ec2.SecurityGroup:
-        """No egress rule: a database opens no connection of its own."""
-        group = aws.ec2.SecurityGroup(
-            self._name,
-            name=self.site.names.of("security_group", self._name),
-            description="PostgreSQL, from the pods only.",
-            vpc_id=self._args.vpc_id,
-            opts=self.stateful(),
-        )
-        for rule, source in self._args.client_security_group_ids.items():
-            aws.vpc.SecurityGroupIngressRule(
-                f"{self._name}-{rule}",
-                description=f"PostgreSQL from {rule}.",
-                security_group_id=group.id,
-                referenced_security_group_id=source,
-                ip_protocol="tcp",
-                from_port=PORT,
-                to_port=PORT,
-                opts=self.child(),
-            )
-        return group
 
     def _create_monitoring_role(self) -> aws.iam.Role:
         role = aws.iam.Role(

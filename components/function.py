@@ -25,7 +25,7 @@ class FunctionArgs:
         statements: what the function may do besides writing its log.
         invoker: service that calls it, such as `secretsmanager.amazonaws.com`.
         account_id: the only account that may make `invoker` call it.
-        key_arn: KMS key of environment and log group.
+        key_arn: KMS key of the log group.
         environment: environment variables; no secret belongs here.
     """
 
@@ -88,7 +88,6 @@ class Function(Component):
             code=pulumi.AssetArchive({f"{args.module}.py": pulumi.StringAsset(source)}),
             timeout=30,
             memory_size=128,
-            kms_key_arn=args.key_arn,
             environment=aws.lambda_.FunctionEnvironmentArgs(variables=args.environment) if args.environment else None,
             opts=self.child(depends_on=[logs, policy]),
         )

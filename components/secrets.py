@@ -69,7 +69,7 @@ class Secrets(Component):
     def _create_signing_keys(self, name: str) -> pulumi.Output[str]:
         first = random.RandomBytes(name, length=32, opts=self.child())
         value = first.base64.apply(lambda secret: json.dumps({"active": "initial", "keys": {"initial": secret}}))
-        arn = self._store(name, "signing", "Keys that sign access tokens; rotated.", value)
+        arn = self._store(name, "signing", "Keys that sign access tokens; rotated.", value, rotated=True)
         function = Function(
             name,
             self.site,
@@ -106,7 +106,14 @@ class Secrets(Component):
         )
         return arn
 
-    def _store(self, name: str, key: str, description: str, value: pulumi.Output[str]) -> pulumi.Output[str]:
+    def _store(
+        self, name: str, key: str, description: str, value: pulumi.Output[str], *, rotated: bool = False
+    ) -> pulumi.Output[str]:
+        """Keep a value.
+
+        A rotated one gets a label of its own beside AWSCURRENT, which the rotation moves away: AWS deletes a version
+        without labels, a refresh would miss it, and the next `up` would bring the first keys back.
+        """
         secret = aws.secretsmanager.Secret(
             name,
             name=self.site.names.of("secret", name),
@@ -115,6 +122,12 @@ class Secrets(Component):
             recovery_window_in_days=30 if self.site.protected else 0,
             opts=self.stateful(),
         )
-        version = aws.secretsmanager.SecretVersion(name, secret_id=secret.id, secret_string=value, opts=self.child())
+        version = aws.secretsmanager.SecretVersion(
+            name,
+            secret_id=secret.id,
+            secret_string=value,
+            version_stages=["AWSCURRENT", "headroom-initial"] if rotated else None,
+            opts=self.child(ignore_changes=["versionStages"] if rotated else None),
+        )
         self.arns[key], self.versions[key] = secret.arn, version.version_id
         return secret.arn

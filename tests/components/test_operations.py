@@ -57,6 +57,13 @@ def test_signing_keys_rotate_without_a_deployment(recorded: Record, site: Site) 
     assert parts.one("Permission").inputs["principal"] == "secretsmanager.amazonaws.com"
 
 
+def test_the_first_signing_keys_are_not_brought_back_after_a_rotation(recorded: Record, site: Site) -> None:
+    parts = recorded(lambda: Secrets("us-east-1-secrets", site, SecretsArgs(key_arn=KEY, account_id=ACCOUNT)))
+    version = parts.named("us-east-1-secrets-signing", "SecretVersion")
+    assert set(version.inputs["versionStages"]) > {"AWSCURRENT"}
+    assert version.options["ignoreChanges"] == ["versionStages"]
+
+
 def test_a_deleted_development_secret_gives_its_name_back_at_once(recorded: Record, site: Site) -> None:
     development = replace(site, protected=False, retained=False)
     parts = recorded(lambda: Secrets("us-east-1-secrets", development, SecretsArgs(key_arn=KEY, account_id=ACCOUNT)))
