@@ -237,6 +237,14 @@ def _topic_policy(known: Mapping[str, str]) -> str:
             "Condition": {"StringEquals": {"aws:SourceAccount": known["account"]}},
         },
         {
+            # EventBridge sends no condition keys that a topic's policy could ask for.
+            "Sid": "EventRules",
+            "Effect": "Allow",
+            "Principal": {"Service": "events.amazonaws.com"},
+            "Action": "sns:Publish",
+            "Resource": known["arn"],
+        },
+        {
             "Sid": "TlsOnly",
             "Effect": "Deny",
             "Principal": "*",

@@ -30,6 +30,7 @@ LIMITS = {
     "security_group": 255,
     "tag": 256,
     "topic": 256,
+    "trail": 128,
     "web_acl": 128,
 }
 """Longest name per kind, from each service's API reference."""

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 import pulumi
 
+from components.audit import Audit, AuditArgs
 from components.budget import Budget, BudgetArgs
 from components.cdn import Cdn, CdnArgs
 from components.cloudflare_edge import CloudflareEdge, CloudflareEdgeArgs
@@ -75,6 +76,7 @@ class Edge(Component):
         self.cdn = self._create_cdn(home)
         self._create_cloudflare_edge()
         Uptime("uptime", self.site, UptimeArgs(host=self._hosts.api, topics=home.topics), self._here)
+        Audit("audit", home.site, AuditArgs(account_id=home.account_id, topics=home.topics), self._here)
         self.budget = self._create_budget(home)
         self.dashboard = self._create_dashboard(regions)
         self.register_outputs({})

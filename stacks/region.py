@@ -74,6 +74,7 @@ class Region(Component):
         """Build the region from the bottom up."""
         super().__init__(name, site, opts)
         self._args, self._settings, self._phase = args, args.settings, args.settings.spec
+        self.account_id = args.account_id
         self._plan = region_plan(args.settings.network_cidr, site.region)
         self._here = pulumi.ResourceOptions(parent=self)
 

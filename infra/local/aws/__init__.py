@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from infra.local.aws import (
+    audit,
     cache,
     cdn,
     cluster,
@@ -46,6 +47,7 @@ KINDS: Mapping[str, Kind] = {
         messaging,
         telemetry,
         events,
+        audit,
     )
     for token, kind in area.KINDS.items()
 }

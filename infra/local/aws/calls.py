@@ -22,8 +22,9 @@ _GONE = re.compile(r"NotFound|NoSuch|NonExist|NotExist|^404$", re.IGNORECASE)
 
 
 def is_gone(error: ClientError) -> bool:
-    """Whether an error says that the object is not there."""
-    return bool(_GONE.search(error.response["Error"]["Code"]))
+    """Whether an error says that the object is not there; GuardDuty says so in words alone."""
+    told = error.response["Error"]
+    return bool(_GONE.search(told["Code"])) or "not owned by the current account" in told.get("Message", "")
 
 
 def fill(template: Any, values: Mapping[str, Any]) -> Any:

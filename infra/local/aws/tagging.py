@@ -150,6 +150,11 @@ TAGGING: Mapping[str, Tagging] = {
         call("tag_resource", ResourceArn="{arn}", Tags="{added}"),
         call("untag_resource", ResourceArn="{arn}", TagKeyList="{keys}"),
     ),
+    "cloudtrail": Tagging(
+        "cloudtrail",
+        call("add_tags", ResourceId="{arn}", TagsList="{pairs}"),
+        call("remove_tags", ResourceId="{arn}", TagsList="{gone}"),
+    ),
     "ssm": Tagging(
         "ssm",
         call("add_tags_to_resource", ResourceType="Parameter", ResourceId="{id}", Tags="{pairs}"),

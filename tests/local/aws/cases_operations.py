@@ -231,6 +231,22 @@ TELEMETRY: Mapping[str, Case] = {
         },
         tags=True,
     ),
+    "aws:cloudtrail/trail:Trail": case(
+        lambda scene: {
+            "name": scene.unique("trail"),
+            "s3BucketName": scene.bucket,
+            "isMultiRegionTrail": False,
+            "enableLogFileValidation": True,
+        },
+        same(isMultiRegionTrail=True),
+        "isMultiRegionTrail",
+        tags=True,
+    ),
+    "aws:guardduty/detector:Detector": case(
+        same(enable=True, findingPublishingFrequency="SIX_HOURS"),
+        same(findingPublishingFrequency="FIFTEEN_MINUTES"),
+        "findingPublishingFrequency",
+    ),
     "aws:budgets/budget:Budget": case(
         lambda scene: {
             "name": scene.unique("budget"),

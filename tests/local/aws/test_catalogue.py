@@ -23,6 +23,8 @@ STACK = {
     "MonitoringSubscription Function",
     "cloudwatch": "LogGroup LogStream LogMetricFilter Dashboard MetricAlarm CompositeAlarm EventRule EventTarget "
     "LogResourcePolicy LogDeliverySource LogDeliveryDestination LogDelivery",
+    "cloudtrail": "Trail",
+    "guardduty": "Detector",
     "costexplorer": "AnomalyMonitor AnomalySubscription",
     "ec2": "Vpc Subnet InternetGateway Eip NatGateway RouteTable Route RouteTableAssociation VpcEndpoint FlowLog "
     "DefaultSecurityGroup SecurityGroup",
