@@ -7,6 +7,7 @@ Everything lives under `.headroom/` of the project: `cloud.json` (who runs, wher
 
 from __future__ import annotations
 
+import atexit
 import fcntl
 import json
 import os
@@ -35,6 +36,14 @@ LOOPBACK: Final = "127.0.0.1,localhost,::1"
 
 _children: Final[dict[int, subprocess.Popen[bytes]]] = {}
 """Clouds that this process started: to be reaped when it also stops them."""
+
+
+@atexit.register
+def _let_go() -> None:
+    """A cloud outlives the command on purpose; Python would warn that somebody forgot it."""
+    for process in _children.values():
+        if process.poll() is None:
+            process.returncode = 0
 
 
 @dataclass(frozen=True, slots=True)
