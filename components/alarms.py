@@ -171,13 +171,7 @@ class AlarmsArgs:
     account_id: pulumi.Input[str]
 
 
-PUBLISHERS = (
-    "backup.amazonaws.com",
-    "budgets.amazonaws.com",
-    "cloudwatch.amazonaws.com",
-    "costalerts.amazonaws.com",
-    "events.rds.amazonaws.com",
-)
+PUBLISHERS = ("budgets.amazonaws.com", "cloudwatch.amazonaws.com", "events.rds.amazonaws.com")
 """Services that may publish to the topics, each only on behalf of this account."""
 
 

@@ -44,6 +44,7 @@ class Keys(Component):
             "What runs the product: secrets, queues, topics, logs, cluster secrets, images.",
             self._log_statement(),
             self._publisher_statement(),
+            self._event_statement(),
         )
         self.register_outputs({"data_arn": self.data_arn, "operations_arn": self.operations_arn})
 
@@ -88,22 +89,26 @@ class Keys(Component):
         }
 
     def _publisher_statement(self) -> Statement:
-        """Services that publish to an encrypted topic or queue use the key themselves."""
+        """Services that publish to an encrypted topic use the key themselves, each for this account only."""
         return {
             "Sid": "Publishers",
             "Effect": "Allow",
-            "Principal": {
-                "Service": [
-                    "backup.amazonaws.com",
-                    "budgets.amazonaws.com",
-                    "cloudwatch.amazonaws.com",
-                    "costalerts.amazonaws.com",
-                    "events.amazonaws.com",
-                    "events.rds.amazonaws.com",
-                    "sns.amazonaws.com",
-                ]
-            },
+            "Principal": {"Service": ["budgets.amazonaws.com", "cloudwatch.amazonaws.com", "events.rds.amazonaws.com"]},
             "Action": ["kms:Decrypt", "kms:GenerateDataKey*"],
             "Resource": "*",
             "Condition": {"StringEquals": {"aws:SourceAccount": self._args.account_id}},
+        }
+
+    def _event_statement(self) -> Statement:
+        """EventBridge's rules, without the condition.
+
+        AWS's own example has none, and a topic's policy cannot have one for EventBridge; whether a key's could was not
+        tried. https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html
+        """
+        return {
+            "Sid": "EventRules",
+            "Effect": "Allow",
+            "Principal": {"Service": "events.amazonaws.com"},
+            "Action": ["kms:Decrypt", "kms:GenerateDataKey*"],
+            "Resource": "*",
         }

@@ -40,7 +40,7 @@ def test_no_key_is_open_to_the_world(recorded: Record, site: Site) -> None:
     for key in keys:
         for statement in json.loads(key.inputs["policy"])["Statement"]:
             assert statement["Principal"] != "*"
-            if "Service" in statement["Principal"]:
+            if statement["Principal"].get("Service", "events.amazonaws.com") != "events.amazonaws.com":
                 assert ACCOUNT in json.dumps(statement["Condition"])
 
 
