@@ -29,6 +29,7 @@ from components.pods import (
     spread,
 )
 from components.raw import KubernetesObject, kubernetes_object
+from infra.errors import UserError
 from stacks.phase import Pooler as PoolerSize
 
 IMAGE = "docker.io/edoburu/pgbouncer@sha256:9c78945868a6a142c7fc40ccd843bbe5a606df163c7ffce4de70e0d628d696a2"
@@ -93,12 +94,15 @@ def pool_size(server_connections: int, pods_count: int, databases: int) -> int:
     two more pods than the phase names.
 
     Raises:
-        ValueError: the budget has less than one connection for each.
+        UserError: the budget has less than one connection for each.
     """
     size = server_connections // ((pods_count + 2) * databases)
     if size < 1:
         msg = f"{server_connections} server connections are too few for {pods_count} poolers and {databases} databases"
-        raise ValueError(msg)
+        mend = (
+            "fewer poolers or a larger class: headroom:overrides.pooler.pods, headroom:overrides.database.instanceClass"
+        )
+        raise UserError(msg, [mend])
     return size
 
 

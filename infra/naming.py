@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from hashlib import sha256
+
+from infra.errors import UserError
 
 PROJECT = "headroom"
 """Pulumi's project: its name is in every URN, so it never changes."""
@@ -42,6 +45,19 @@ class Names:
 
     project: str
     stack: str
+
+    def __post_init__(self) -> None:
+        """Refuse a stack whose name cannot be in a physical name.
+
+        Raises:
+            UserError: buckets take no upper case and no underscore, databases no period and no double hyphen.
+        """
+        if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", self.stack):
+            msg = f"stack {self.stack} cannot have that name: it is part of the names of buckets and databases"
+            mend = (
+                "use lower-case letters, digits and single hyphens: pulumi stack rename NAME, or pulumi stack init NAME"
+            )
+            raise UserError(msg, [mend])
 
     def of(self, kind: str, logical: str) -> str:
         """Name of `logical` within the limit of `kind` (a key of `LIMITS`)."""

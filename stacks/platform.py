@@ -8,6 +8,7 @@ import pulumi
 import pulumi_aws as aws
 
 from components.component import Site, register_defaults
+from components.edge import EDGE_REGION
 from infra.config import Environment, Settings
 from infra.errors import UserError
 from infra.naming import PROJECT, Names
@@ -41,6 +42,7 @@ def refuse_unbuilt(phase: Phase) -> None:
         UserError: naming each of them.
     """
     needs = {
+        f"a home region besides {EDGE_REGION}": phase.home_region != EDGE_REGION,
         "several regions": len(phase.all_regions) > 1,
         "read replicas in other regions": phase.database.remote_replicas > 0,
         "several logical shards": phase.database.logical_shards > 1,

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from components.component import Site
 from components.pooler import IMAGE, Pooler, PoolerArgs, pool_size
+from infra.errors import UserError
 from infra.plan import SECRET
 from stacks import phase_10k
 from stacks.phase import Pooler as PoolerSize
@@ -137,7 +138,7 @@ def test_server_connections_stay_within_the_budget_even_during_a_rollout(
 def test_a_pool_is_never_empty_and_never_over_budget(budget: int, pods: int, databases: int) -> None:
     try:
         size = pool_size(budget, pods, databases)
-    except ValueError:
+    except UserError:
         assert budget < (pods + 2) * databases
     else:
         assert size >= 1

@@ -168,6 +168,14 @@ def test_a_phase_that_cannot_be_built_whole_is_refused() -> None:
     assert "several regions" in refusal.value.problems
 
 
+def test_a_home_elsewhere_is_refused_until_the_edge_can_be_apart_from_it() -> None:
+    shipped = stored(regions='["eu-west-1"]')
+    elsewhere = StackFile("10k", {**shipped.raw, "aws:region": "eu-west-1"}, frozenset())
+    with pytest.raises(UserError) as refusal:
+        make_plan(elsewhere)
+    assert refusal.value.problems == ("a home region besides us-east-1",)
+
+
 @pytest.mark.parametrize(
     ("row", "token"),
     [
