@@ -85,7 +85,7 @@ def test_status_says_what_runs_and_where(
     project.owner("10k").write_text("1", encoding="utf-8")
     out, err = run(capsys, "local", "status")
     assert "running since 2026-11-21T00:00:00+00:00 (pid 42), AWS at http://127.0.0.1:5000" in out
-    assert "aws --endpoint-url http://127.0.0.1:5000" in out
+    assert "aws --region us-east-1 --endpoint-url http://127.0.0.1:5000 s3 ls" in out
     assert "stack 10k: up" in out
     assert err == ""
 
