@@ -1,7 +1,7 @@
 """Alarms and the two topics they go to.
 
 A component that creates a thing which can hurt creates its alarms too, with these two functions.
-`page` wakes somebody; `ticket` waits for the morning (X-34). Every description ends in its runbook.
+`page` wakes somebody; `ticket` waits for the morning. Every description ends in its runbook.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Who did what in the account, and what looks like an attack (G-09)."""
+"""Who did what in the account, and what looks like an attack."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from components.component import Component, DataClass, Site
 from components.documents import document
 
 AUDIT_DAYS = 400
-"""A little over the year that an audit looks back on (U-10)."""
+"""A little over the year that an audit looks back on."""
 SEVERE = 7
 """GuardDuty calls findings from here on high: they page, the others wait in its console."""
 

@@ -1,4 +1,4 @@
-"""Backups beyond what RDS keeps itself: an AWS Backup plan, and snapshots exported to S3 (C-42, C-43, G-10)."""
+"""Backups beyond what RDS keeps itself: an AWS Backup plan, and snapshots exported to S3."""
 
 from __future__ import annotations
 

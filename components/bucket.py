@@ -13,7 +13,7 @@ from components.documents import Statement
 MULTIPART_DAYS = 7
 """An upload that was begun and never completed is stored, and paid for, until somebody aborts it."""
 INFREQUENT_ACCESS_DAYS = 30
-"""U-16; also the soonest S3 allows. Objects under 128 KiB stay where they are."""
+"""The soonest that S3 allows. Objects under 128 KiB stay where they are."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,4 +1,4 @@
-"""ElastiCache for Valkey: the `cache` group may lose anything, the `state` group may evict nothing (X-27)."""
+"""ElastiCache for Valkey: the `cache` group may lose anything, the `state` group may evict nothing."""
 
 from __future__ import annotations
 
@@ -217,7 +217,7 @@ class Cache(Component):
             )
 
     def _create_hit_rate_alarms(self, size: CacheGroup, group: aws.elasticache.ReplicationGroup) -> None:
-        """Over half an hour, so that a deployment's cold start does not count (X-35)."""
+        """Over half an hour, so that a deployment's cold start does not count."""
         for shard in range(size.shards):
             hits = self._nodes(group, size, shard, metric="CacheHits", statistic="Sum", prefix="h")
             misses = self._nodes(group, size, shard, metric="CacheMisses", statistic="Sum", prefix="m")

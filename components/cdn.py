@@ -24,7 +24,7 @@ from components.component import Component, DataClass, Site
 from components.edge import HEALTH_PATH, Hosts, require_edge_region
 
 IMMUTABLE_EXTENSIONS = ("css", "gif", "ico", "jpeg", "jpg", "js", "png", "svg", "woff2")
-"""B-01, wherever they are. A cache behaviour each: path patterns know no alternatives."""
+"""Assets, wherever they are. A cache behaviour each: path patterns know no alternatives."""
 READ = ("GET", "HEAD", "OPTIONS")
 ALL_METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
 MEANINGFUL_REQUESTS_PER_HOUR = 100_000
@@ -54,7 +54,7 @@ LOG_FIELDS = (
     "time-to-first-byte",
     "x-edge-detailed-result-type",
 )
-"""Without cookies, query strings and referrers: those carry tokens and names (G-02)."""
+"""Without cookies, query strings and referrers: those carry tokens and names."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,7 +63,7 @@ class CdnArgs:
 
     Attributes:
         hosts: the product's names.
-        anonymous_api_paths: path patterns under /api/ whose GETs are the same for everybody (X-26).
+        anonymous_api_paths: path patterns under /api/ whose GETs are the same for everybody.
         assets_domain_name: regional domain name of the assets bucket.
         certificate_arn: issued certificate in us-east-1 for all public hosts.
         web_acl_arn: web ACL of scope CLOUDFRONT.
@@ -226,7 +226,7 @@ class Cdn(Component):
                 # Shorter than the load balancer's 60 s: whoever closes first must be the client, or
                 # requests fall into a connection that is just being closed (502).
                 origin_keepalive_timeout=55,
-                # AX-13: no request takes longer. WebSockets only have to answer the handshake in time.
+                # The application ends every request after 10 s. WebSockets only have to answer the handshake in time.
                 origin_read_timeout=10,
             ),
         )

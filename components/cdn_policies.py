@@ -14,9 +14,9 @@ from components.component import Component, DataClass, Site
 
 YEAR_SECONDS = 31_536_000
 PAGE_SECONDS = 3_600
-"""B-02."""
+"""How long an edge may keep a page that says nothing about itself."""
 ANONYMOUS_SECONDS = 300
-"""B-03."""
+"""How long an edge may keep an answer that is the same for everybody."""
 DAY_SECONDS = 86_400
 
 
@@ -159,7 +159,7 @@ class CdnPolicies(Component):
         ).id
 
     def _create_secure_headers(self, args: CdnPoliciesArgs) -> pulumi.Output[str]:
-        """E-29 and U-07 for pages and API; the content security policy only reports, to browsers' consoles."""
+        """Security headers and HSTS for pages and API; the content security policy only reports, to consoles."""
         content = (
             f"default-src 'self' https://{args.cdn_host}; img-src 'self' data: https://{args.cdn_host}; "
             f"connect-src 'self' https://{args.api_host} wss://{args.api_host}; object-src 'none'; base-uri 'self'"

@@ -22,7 +22,7 @@ SETTINGS: Mapping[str, str] = {
     "tls_1_3": "on",
     "websockets": "on",
 }
-"""HSTS is not among them: CloudFront sends it (E-29), and one place decides."""
+"""HSTS is not among them: CloudFront sends it, and one place decides."""
 RATE_PERIOD_SECONDS = 10
 """The free plan has one rule, 10 s to count and 10 s to block.
 Source: https://developers.cloudflare.com/waf/rate-limiting-rules/#availability"""
@@ -40,7 +40,7 @@ class CloudflareEdgeArgs:
 class CloudflareEdge(Component):
     """Proxied names, zone settings, tiered cache, cache rules and the rate limit of the product's zone.
 
-    The zone itself is the user's, since a domain is moved by hand (B-12). Its rules of the two phases
+    The zone itself is the user's, since a domain is moved by hand. Its rules of the two phases
     below belong to this program: a phase of a zone has exactly one ruleset.
     """
 
@@ -86,7 +86,7 @@ class CloudflareEdge(Component):
         tiered_cache(f"{self._name}-tiered-cache", zone_id=self._args.zone_id, opts=self.child())
 
     def _create_cache_rules(self) -> None:
-        """The API is cached in CloudFront or nowhere (X-31). The last rule that matches decides."""
+        """The API is cached in CloudFront or nowhere. The last rule that matches decides."""
         ruleset(
             f"{self._name}-cache",
             zone_id=self._args.zone_id,
@@ -120,7 +120,7 @@ class CloudflareEdge(Component):
         )
 
     def _create_rate_limit(self) -> None:
-        """The flood cap of the firewall (B-10) over a shorter time, by address and data centre."""
+        """The flood cap of the firewall over a shorter time, by address and data centre."""
         ruleset(
             f"{self._name}-rate-limit",
             zone_id=self._args.zone_id,

@@ -303,7 +303,7 @@ class UptimeArgs:
 
 
 class Uptime(Component):
-    """What visitors see (F-16): `/health` through Cloudflare, CloudFront, firewall and load balancer, each 30 s.
+    """What visitors see: `/health` through Cloudflare, CloudFront, firewall and load balancer, each 30 s.
 
     Bot protection at Cloudflare must let `Amazon-Route53-Health-Check-Service` pass.
     """

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 EDGE_REGION = "us-east-1"
-"""Where CloudFront's certificates, web ACLs, logs and metrics live, and Route 53's metrics (T-13)."""
+"""Where CloudFront's certificates, web ACLs, logs and metrics live, and Route 53's metrics."""
 HEALTH_PATH = "/health"
 """Answers 200 while the application runs; never cached."""
 
@@ -33,7 +33,7 @@ class Hosts:
 
     @property
     def cdn(self) -> str:
-        """Public files (B-13)."""
+        """Public files."""
         return f"cdn.{self.domain}"
 
     @property

@@ -15,7 +15,7 @@ from components.edge import require_edge_region
 
 FLOOD_REQUESTS = 10_000
 FLOOD_WINDOW_SECONDS = 60
-"""B-10; WAF counts over 60, 120, 300 or 600 s only."""
+"""The flood cap: WAF counts over 60, 120, 300 or 600 s only."""
 LOG_DAYS = 30
 
 
@@ -198,7 +198,7 @@ def _managed(
 
 
 def _not_from(sets: Sequence[aws.wafv2.IpSet]) -> aws.wafv2.WebAclRuleStatementArgs:
-    """G-07: whoever goes round Cloudflare is turned away here."""
+    """Whoever goes round Cloudflare is turned away here."""
     return aws.wafv2.WebAclRuleStatementArgs(
         not_statement=aws.wafv2.WebAclRuleStatementNotStatementArgs(
             statement=aws.wafv2.WebAclRuleStatementArgs(
@@ -232,10 +232,10 @@ def _flood() -> aws.wafv2.WebAclRuleStatementArgs:
 
 
 def _large_body() -> aws.wafv2.WebAclRuleStatementArgs:
-    """Seven digits of Content-Length are 1 MB and more (U-05); files go to S3 directly.
+    """Seven digits of Content-Length are 1 MB and more; files go to S3 directly.
 
     WAF itself reads only the first 16 KB of a body, so a size rule cannot see this far. A body without
-    Content-Length is left to the application's own limit (E-30).
+    Content-Length is left to the application's own limit.
     """
     return aws.wafv2.WebAclRuleStatementArgs(
         regex_match_statement=aws.wafv2.WebAclRuleStatementRegexMatchStatementArgs(

@@ -172,7 +172,7 @@ class LoadBalancer(Component):
         The name must be short: of AWS's 32 characters Pulumi's suffix takes eight.
         Auto Mode may only register pods in groups with its cluster's tag (managed policy
         AmazonEKSLoadBalancingPolicy). Health is `/health`, which needs no database: on `/ready` a database
-        outage would take out all pods at once, and with them degraded mode (X-49). Pods that are not ready
+        outage would take out all pods at once, and with them degraded mode. Pods that are not ready
         leave the group through the cluster.
         """
         return aws.lb.TargetGroup(
@@ -288,7 +288,7 @@ class LoadBalancer(Component):
             )
 
     def _create_latency_alarms(self, name: str, balancer: aws.lb.LoadBalancer, group: aws.lb.TargetGroup) -> None:
-        """F-21, F-22 and X-34: 200 ms is worth a look, the phase's promise is broken, one second is an outage."""
+        """200 ms is worth a look, the phase's promise is broken, one second is an outage."""
         promise = min(self._args.p95_ms, 500)
         levels: Sequence[tuple[str, int, Severity]] = (
             ("latency-outage", 1_000, "page"),

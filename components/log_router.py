@@ -1,4 +1,4 @@
-"""Fluent Bit on every node: what containers print goes to the error, access or debug log group (F-12, F-31)."""
+"""Fluent Bit on every node: what containers print goes to the error, access or debug log group."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""SQS: one queue a job type (A2-17), each with a dead-letter queue and its alarms."""
+"""SQS: one queue a job type, each with a dead-letter queue and its alarms."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from components.component import Component, DataClass, Site
 from components.documents import document
 
 MAX_RECEIVES = 5
-"""Attempts before a message is set aside (U-04)."""
+"""Attempts before a message is set aside."""
 VISIBILITY_SECONDS = 120
 """Longer than a job's heartbeat interval; workers extend it while they run."""
 DAY_SECONDS = 86_400

@@ -45,7 +45,7 @@ PORT = 6543
 DATABASE_PORT = 5432
 QUERY_WAIT_SECONDS = 5
 """A query that finds no server connection for this long fails, so that the application can answer 503
-within its cap of 10 s instead of queueing without end (C-09)."""
+within its cap of 10 s instead of queueing without end."""
 DRAIN_SECONDS = 330
 """The application renews its connections every 300 s; until then a stopping pooler serves those it has."""
 
@@ -63,7 +63,7 @@ class PoolerArgs:
         databases: names of the databases on the primary, one a logical shard.
         writer_address: the primary.
         reader_addresses: its replicas in this region; without any, readers read from the primary.
-        writer_server_connections: what all poolers together may open to the primary (X-17).
+        writer_server_connections: what all poolers together may open to the primary.
         reader_server_connections: the same for one replica.
         data_cidrs: the subnets that databases are in.
         client: labels of the pods that may connect.
@@ -109,7 +109,7 @@ def pool_size(server_connections: int, pods_count: int, databases: int) -> int:
 class Pooler(Component):
     """Two Deployments with Service, budget and network policy, their configuration, and the user's secret.
 
-    TLS to the database is verified against RDS's authorities and the server's name (C-14). Between pods
+    TLS to the database is verified against RDS's authorities and the server's name. Between pods
     there is none: only the application's pods may connect, and nothing leaves the VPC.
     """
 

@@ -14,7 +14,7 @@ from components.component import Component, DataClass, Site
 from components.documents import document
 
 LOG_DAYS = 30
-"""F-31: retention of access logs."""
+"""Retention of access logs, as in CloudWatch."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -167,7 +167,7 @@ class UploadsBucketArgs:
 
 
 class UploadsBucket(Bucket):
-    """Private files of users, reached by presigned requests only (E-51)."""
+    """Private files of users, reached by presigned requests only."""
 
     KIND: ClassVar[str] = "storage:UploadsBucket"
     DATA_CLASS: ClassVar[DataClass] = "confidential"
@@ -213,7 +213,7 @@ class ExportsBucketArgs:
 
 
 class ExportsBucket(Bucket):
-    """Database snapshots as Parquet (C-43), kept for a year outside of RDS."""
+    """Database snapshots as Parquet, kept for a year outside of RDS."""
 
     KIND: ClassVar[str] = "storage:ExportsBucket"
     DATA_CLASS: ClassVar[DataClass] = "confidential"

@@ -13,7 +13,7 @@ import pulumi_aws as aws
 from components.component import Component, DataClass, Site
 
 RETENTION_DAYS = {"error": 90, "access": 30, "debug": 7}
-"""F-31: three log groups, since CloudWatch keeps retention by group."""
+"""Three log groups, since CloudWatch keeps retention by group."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -68,7 +68,7 @@ class DashboardArgs:
 
 
 class Dashboard(Component):
-    """One CloudWatch dashboard for the stack: the golden signals first, then what they stand on (F-14)."""
+    """One CloudWatch dashboard for the stack: the golden signals first, then what they stand on."""
 
     KIND: ClassVar[str] = "telemetry:Dashboard"
 

@@ -36,7 +36,7 @@ The digest is as several public repositories pin version 1.0 (its index has arm6
 SECRETS_PATH = "/var/run/secrets/headroom"
 """Secrets are files: the environment of a process is too easily printed (CIS EKS benchmark 4.4.1)."""
 WEB_CONCURRENCY = 4
-"""Worker processes a pod, and threads of each (E-01)."""
+"""Worker processes a pod, and threads of each."""
 
 _GRACE_SECONDS = {"realtime": 120, "worker": 150}
 """Sockets are closed in batches; a worker finishes its job or hands it back. Everything else answers in 10 s."""
@@ -146,7 +146,7 @@ def deployment(app: Deployed) -> Manifest:
 
 
 def autoscaler(app: Deployed) -> Manifest:
-    """Up after 2 minutes over 70 % CPU or 80 % memory, down after 5 minutes below, slowly (AX-04, X-15)."""
+    """Up after 2 minutes over 70 % CPU or 80 % memory, down after 5 minutes below, slowly."""
 
     def target(resource: str, percent: int) -> Manifest:
         utilization = {"type": "Utilization", "averageUtilization": percent}

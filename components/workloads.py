@@ -185,7 +185,7 @@ class Workloads(Component):
         return [self._add(f"policy-{key}", manifest) for key, manifest in manifests.items()]
 
     def _configuration(self) -> dict[str, pulumi.Input[str]]:
-        """Environment of all roles: nothing secret, addresses and limits only (X-16, E-01, E-04)."""
+        """Environment of all roles: nothing secret, addresses and limits only."""
         args, connections = self._args, self._args.connections
         queues = {f"QUEUE_URL_{key.upper().replace('-', '_')}": url for key, url in args.aws.queue_urls.items()}
         return {

@@ -1,4 +1,4 @@
-"""Export each automated database snapshot to the encrypted bucket, outside RDS's own retention (C-43)."""
+"""Export each automated database snapshot to the encrypted bucket, outside RDS's own retention."""
 
 import os
 from typing import Any
