@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import pulumi
 import pulumi_aws as aws
 
@@ -31,8 +29,6 @@ async def program() -> None:
     register_defaults()
     _assemble(settings)
     pulumi.export("alarmNames", [one.name for one in registered if isinstance(one, aws.cloudwatch.MetricAlarm)])
-    # The SDK would wait for each output over and over, which is quadratic: docs/decisions/0003.
-    await asyncio.gather(*(resource.urn.future() for resource in registered))
 
 
 def refuse_unbuilt(phase: Phase) -> None:
