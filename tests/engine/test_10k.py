@@ -235,3 +235,10 @@ def test_what_was_changed_behind_its_back_is_found(world: World) -> None:
 def test_destroy_leaves_nothing(world: World) -> None:
     world.stack.destroy()
     assert leftovers(world.endpoint) == []
+
+
+def test_what_was_destroyed_can_be_built_again(world: World) -> None:
+    assert world.changes("up").keys() == {"created"}
+    assert world.differing() == []
+    world.stack.destroy()
+    assert leftovers(world.endpoint) == []

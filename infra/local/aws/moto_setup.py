@@ -7,11 +7,14 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from moto import settings
+from moto.backup.models import BackupBackend
 from moto.cloudwatch.responses import CloudWatchResponse
 from moto.core.config import default_user_config
 from moto.elasticache.models import ElastiCacheBackend
 from moto.rds.models import DBInstance, DBSubnetGroup, RDSBackend
 from moto.s3.models import LOGGING_SERVICE_PRINCIPAL, FakeBucket
+
+_DELETE_BACKUP_PLAN = BackupBackend.delete_backup_plan
 
 
 def prepare_moto() -> None:
@@ -23,6 +26,7 @@ def prepare_moto() -> None:
     settings.ACM_VALIDATION_WAIT = 0
     ElastiCacheBackend.delete_replication_group = _delete_replication_group
     DBInstance.remove_replica = _remove_replica
+    BackupBackend.delete_backup_plan = _delete_backup_plan
     # moto's code for composite alarms is there, but no operation leads to it.
     CloudWatchResponse.put_composite_alarm = CloudWatchResponse.put_metric_alarm
     RDSBackend.modify_db_subnet_group = _modify_db_subnet_group
@@ -34,6 +38,13 @@ def _delete_replication_group(self: ElastiCacheBackend, replication_group_id: st
     group = self.describe_replication_groups(replication_group_id)[0]
     del self.replication_groups[replication_group_id]
     return group
+
+
+def _delete_backup_plan(self: BackupBackend, backup_plan_id: str) -> tuple[str, str, float, str]:
+    """Forget it: moto 5.2.5 keeps a deleted plan, and refuses a new one with its name."""
+    told: tuple[str, str, float, str] = _DELETE_BACKUP_PLAN(self, backup_plan_id)
+    del self.plans[backup_plan_id]
+    return told
 
 
 def _remove_replica(self: DBInstance, replica: DBInstance) -> None:
