@@ -250,8 +250,8 @@ class LocalStack:
             "PULUMI_DEBUG_PROVIDERS": cloud.debug_providers,
             "PULUMI_SKIP_UPDATE_CHECK": "true",
             "PULUMI_LOG_ROTATION_MAX_TOTAL_MB": "20",  # the engine logs 2 MB an operation, and would keep 500
-            # One write of the state at the end instead of one a step: without these, 900 resources take
-            # 42 s instead of 6. What is lost when the engine is killed can be built again from nothing.
+            # One write of the state at the end instead of one a step: without these, the 10k stack comes up in
+            # 19 s instead of 7. What is lost when the engine is killed can be built again from nothing.
             "PULUMI_EXPERIMENTAL": "true",
             "PULUMI_SKIP_CHECKPOINTS": "true",
             "NO_PROXY": local_cloud.LOOPBACK,
