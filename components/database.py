@@ -13,7 +13,6 @@ from components.alarms import AlarmTopics, Metric, alarm
 from components.component import Component, DataClass, Site
 from components.documents import trust
 from components.security_group import data_security_group
-from stacks.hardware import DATABASE_MEMORY_GIB, max_connections
 from stacks.phase import Database as DatabaseSize
 
 MAJOR_VERSION = "17"
@@ -133,7 +132,8 @@ class Database(Component):
         `max_connections` is RDS's own formula, but stated: the formula counts with less memory than the class
         has by name, and neither the pooler's budget nor the alarm could know by how much.
         """
-        limit = str(max_connections(self._args.size.instance_class))
+        size = self._args.size
+        limit = str(size.max_connections(size.instance_class))
         parameters = {**PARAMETERS, "max_connections": (limit, "pending-reboot")}
         return aws.rds.ParameterGroup(
             f"{self._name}-postgres{MAJOR_VERSION}",
@@ -265,7 +265,7 @@ class Database(Component):
             dimensions = {"DBInstanceIdentifier": instance.identifier}
             return Metric(namespace="AWS/RDS", name=metric_name, dimensions=dimensions, statistic=statistic)
 
-        limit = max_connections(size.instance_class)
+        limit = size.max_connections(size.instance_class)
         alarm(
             self,
             f"{name}-cpu",
@@ -296,7 +296,7 @@ class Database(Component):
             severity="ticket",
             topics=self._args.topics,
             metric=metric("FreeableMemory"),
-            threshold=DATABASE_MEMORY_GIB[instance_class] * gib * 15 // 100,
+            threshold=size.memory_gib(instance_class) * gib * 15 // 100,
             comparison="LessThanThreshold",
             evaluation_periods=10,
         )

@@ -41,8 +41,6 @@ from stacks.phases import PHASES, phase
 
 ROOT = Path(__file__).resolve().parent.parent
 """Where the project is: Pulumi.yaml and the stack files."""
-PROJECT = NAMESPACE
-"""Name of the project in Pulumi.yaml, and so the namespace of its keys."""
 SECRETS = ("sentryDsn", "pagerdutyUrl")
 """Keys whose values only the components read, as secrets of Pulumi; here they are known by name."""
 REGION_KEY = "aws:region"

@@ -8,8 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from infra.errors import UserError
+from infra.naming import PROJECT
 
-NAMESPACE = "headroom"
+NAMESPACE = PROJECT
+"""Pulumi's own: a key without a namespace belongs to the project."""
 _LONGEST_VALUE = 80
 HIDDEN = "(hidden)"
 """Shown in place of anything that is a secret, or might be one."""

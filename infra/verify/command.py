@@ -6,15 +6,12 @@ import json
 import subprocess
 import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import click
 
-from infra.config import Environment, Settings
+from infra.config import ROOT, Environment, Settings
 from infra.errors import UserError
-
-PROJECT = Path(__file__).resolve().parent.parent.parent
 
 
 @click.command("verify")
@@ -37,7 +34,7 @@ def command(stack: str, *, local: bool, as_json: bool) -> None:
     if local:
         from infra.local.cloud import endpoint as local_endpoint
 
-        endpoint = local_endpoint(PROJECT)
+        endpoint = local_endpoint(ROOT)
     scope = Scope(
         region=str(outputs.get("homeRegion", settings.spec.regions[0])),
         outputs=outputs,
@@ -65,17 +62,17 @@ def command(stack: str, *, local: bool, as_json: bool) -> None:
 def _local_outputs(stack: str) -> Mapping[str, Any]:
     from infra.local.stack import outputs
 
-    return outputs(PROJECT, stack)
+    return outputs(ROOT, stack)
 
 
 def _outputs(stack: str) -> Mapping[str, Any]:
     """What the deployed stack exports; secret outputs stay hidden."""
     from infra.engine import find
 
-    engine = find(PROJECT)
+    engine = find(ROOT)
     answer = subprocess.run(
         [engine.path, "stack", "output", "--json", "--non-interactive", "--stack", stack],
-        cwd=PROJECT,
+        cwd=ROOT,
         check=False,
         capture_output=True,
         text=True,
