@@ -97,6 +97,11 @@ class Paths:
         return self.home / "cloud.log"
 
     @property
+    def faults(self) -> Path:
+        """What is to fail (`infra.local.faults`)."""
+        return self.home / "faults.json"
+
+    @property
     def port(self) -> Path:
         """Moto's port, kept from the first start on."""
         return self.home / "cloud.port"

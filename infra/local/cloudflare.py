@@ -116,6 +116,30 @@ def _tiered_cache(inputs: Values, others: Mapping[str, Values]) -> str:
     return zone
 
 
+def _script(inputs: Values, others: Mapping[str, Values]) -> str:
+    """Scripts are the account's: their name is their id."""
+    _zone(inputs)
+    name = str(inputs.get("scriptName"))
+    if name in others:
+        msg = f"the account has a script {name} already"
+        raise UserError(msg)
+    if not str(inputs.get("content")).strip():
+        msg = f"the script {name} is empty"
+        raise UserError(msg)
+    return name
+
+
+def _route(inputs: Values, others: Mapping[str, Values]) -> str:
+    zone, pattern = _zone(inputs), str(inputs.get("pattern"))
+    if any((other["zoneId"], other["pattern"]) == (zone, pattern) for other in others.values()):
+        msg = f"a route with the pattern {pattern} already exists (10020)"
+        raise UserError(msg)
+    if "*" in pattern.removeprefix("*").removesuffix("*"):
+        msg = f"the pattern {pattern} has a wildcard inside: it may only stand at the beginning or the end (10022)"
+        raise UserError(msg)
+    return uuid.uuid4().hex
+
+
 class CloudflareProvider(Provider):
     """The provider `cloudflare`."""
 
@@ -130,6 +154,8 @@ class CloudflareProvider(Provider):
             "cloudflare:index/dnsRecord:DnsRecord": Memory(_record, createdOn=created, proxiable=True, meta="{}"),
             "cloudflare:index/ruleset:Ruleset": Memory(_ruleset, lastUpdated=created, version="1"),
             "cloudflare:index/tieredCache:TieredCache": Memory(_tiered_cache, editable=True),
+            "cloudflare:index/workersRoute:WorkersRoute": Memory(_route),
+            "cloudflare:index/workersScript:WorkersScript": Memory(_script, createdOn=created, hasModules=True),
             "cloudflare:index/zoneSetting:ZoneSetting": Memory(_setting, editable=True),
         }
 

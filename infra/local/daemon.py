@@ -6,6 +6,7 @@ Started by `infra.local.cloud.start` as `python -m infra.local.daemon ROOT`; end
 from __future__ import annotations
 
 import fcntl
+import gc
 import logging
 import os
 import signal
@@ -24,6 +25,7 @@ from infra.local.aws.moto_setup import prepare_moto
 from infra.local.aws_provider import AwsProvider
 from infra.local.cloud import ALREADY_RUNNING, Cloud, Paths, write
 from infra.local.cloudflare import CloudflareProvider
+from infra.local.faults import Faults
 from infra.local.kubernetes import KubernetesProvider
 from infra.local.provider import serve
 from infra.local.random import RandomProvider
@@ -70,8 +72,14 @@ def _run(paths: Paths, stop: threading.Event) -> None:
     moto.start()
     endpoint = f"http://{HOST}:{port}"
     providers = (AwsProvider(endpoint), CloudflareProvider(), KubernetesProvider(), RandomProvider())
+    faults = Faults(paths.faults)
+    for provider in providers:
+        provider.faults = faults
     served = {provider.package: serve(provider) for provider in providers}
     now = datetime.now(UTC).isoformat(timespec="seconds")
+    # botocore's models alone are a million objects that stay: the collector need not look at them again, nor often.
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
     write(paths, Cloud(uuid.uuid4().hex, os.getpid(), endpoint, {name: s[1] for name, s in served.items()}, now))
     print(f"{now} the local cloud listens: AWS at {endpoint}")  # noqa: T201 - standard output is the log
     stop.wait()

@@ -46,6 +46,11 @@ AUTO_MODE_GROUPS: Final = frozenset({"eks.amazonaws.com", "karpenter.sh"})
 BUILT_IN_GROUPS: Final = frozenset({"apps", "autoscaling", "batch", "core", "extensions", "policy"})
 NO_KINDS: Final = ("helm.sh/", "yaml/", "kustomize/")
 """Modules of the SDK whose types are no API objects."""
+RELEASE: Final = "kubernetes:helm.sh/v3:Release"
+CHART_GROUPS: Final = {
+    "base": frozenset({"extensions.istio.io", "networking.istio.io", "security.istio.io", "telemetry.istio.io"}),
+}
+"""API groups that a chart defines, by the chart's name; nothing here unpacks charts."""
 SELECTING: Final = frozenset({"DaemonSet", "Deployment", "ReplicaSet", "StatefulSet"})
 """Kinds whose selector must match the labels of their template."""
 
@@ -92,7 +97,9 @@ class Cluster:
     def groups(self) -> set[str]:
         """API groups that somebody has defined: by the cluster itself, or by a definition in it."""
         defined = {o["spec"]["group"] for k, o in self.objects.items() if k.kind == "CustomResourceDefinition"}
-        return {*BUILT_IN_GROUPS, *AUTO_MODE_GROUPS, *defined}
+        charts = [o["chart"] for k, o in self.objects.items() if k.group == "helm.sh"]
+        released = {group for chart in charts for group in CHART_GROUPS.get(chart, ())}
+        return {*BUILT_IN_GROUPS, *AUTO_MODE_GROUPS, *defined, *released}
 
     def stamp(self) -> str:
         """The next resource version."""
@@ -112,7 +119,13 @@ class Context:
 class ObjectKind:
     """Every kind of object, told apart by the type token."""
 
-    computed = ("metadata.name", "metadata.uid", "metadata.resourceVersion", "metadata.creationTimestamp", "status")
+    computed: tuple[str, ...] = (
+        "metadata.name",
+        "metadata.uid",
+        "metadata.resourceVersion",
+        "metadata.creationTimestamp",
+        "status",
+    )
 
     def __init__(self, token: str) -> None:
         """Read group and kind from a token such as `kubernetes:apps/v1:Deployment`."""
@@ -197,6 +210,49 @@ class ObjectKind:
         return outputs
 
 
+class ReleaseKind(ObjectKind):
+    """A Helm release: remembered as one object, whose name and namespace are properties of its own."""
+
+    computed = ("status", "resourceNames")
+
+    def create(self, ctx: Context, inputs: Values) -> tuple[str, Values]:
+        """Install nothing, and say that it is deployed."""
+        with ctx.cluster.lock:
+            name = str(inputs.get("name") or f"{ctx.name.lower()}-{uuid.uuid4().hex[:8]}")
+            key = self.key(str(inputs.get("namespace") or ctx.namespace), name)
+            if key.namespace not in ctx.cluster.namespaces():
+                msg = f'namespaces "{key.namespace}" not found'
+                raise UserError(msg)
+            if key in ctx.cluster.objects:
+                msg = f"cannot re-use a name that is still in use: {name}"
+                raise UserError(msg)
+            ctx.cluster.objects[key] = self._released(key, inputs, 1)
+            return key.id, copy.deepcopy(ctx.cluster.objects[key])
+
+    def update(self, ctx: Context, id: str, outputs: Values, old: Values, new: Values) -> Values:  # noqa: A002
+        """Another revision of the release."""
+        with ctx.cluster.lock:
+            key = self._from_id(id)
+            if key not in ctx.cluster.objects:
+                msg = f"release {id} not found"
+                raise UserError(msg)
+            revision = int(ctx.cluster.objects[key]["status"]["revision"]) + 1
+            ctx.cluster.objects[key] = self._released(key, new, revision)
+            return copy.deepcopy(ctx.cluster.objects[key])
+
+    def _released(self, key: Key, inputs: Values, revision: int) -> Values:
+        status = {
+            "chart": inputs["chart"],
+            "name": key.name,
+            "namespace": key.namespace,
+            "revision": revision,
+            "status": "deployed",
+            "version": inputs.get("version", ""),
+        }
+        own = {"name": key.name, "namespace": key.namespace, "status": status, "resourceNames": {}}
+        return {**copy.deepcopy(inputs), **own}
+
+
 class KubernetesProvider(Provider):
     """The provider `kubernetes`; each cluster that a program's provider names has objects of its own."""
 
@@ -217,7 +273,9 @@ class KubernetesProvider(Provider):
             return self._clusters.setdefault(identity, Cluster())
 
     def kind(self, token: str) -> ObjectKind | None:
-        """Any kind will do; functions and charts are not kinds."""
+        """Any kind will do, and a release of a chart; functions and charts alone are not kinds."""
+        if token == RELEASE:
+            return ReleaseKind(token)
         package, _, rest = token.partition(":")
         place, _, name = rest.partition(":")
         is_kind = package == self.package and name and "/" in place and not place.startswith(NO_KINDS)

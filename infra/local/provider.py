@@ -23,6 +23,7 @@ from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc, st
 from infra.errors import UserError
 from infra.local.aws.kind import Incomplete
 from infra.local.diff import Change, Kind, compare
+from infra.local.faults import Faults
 from infra.local.values import (
     UNKNOWN,
     decode_struct,
@@ -105,6 +106,8 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer, ABC):
 
     package: str
     version: str
+    faults: Faults | None = None
+    """What is to fail, where somebody wants to see that."""
 
     def __init__(self) -> None:
         """Start without any configured instance."""
@@ -212,6 +215,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer, ABC):
                 return provider_pb2.CreateResponse(properties=encode_struct(_foreseen(inputs, kind.computed)))
             _known(inputs)
             ctx = self._context(request, plain(inputs), context)
+            self._strike()
             try:
                 made, outputs = kind.create(ctx, plain(inputs))
             except Incomplete as error:
@@ -255,6 +259,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer, ABC):
                 return provider_pb2.UpdateResponse(properties=encode_struct({**kept, **news}))
             _known(news)
             ctx = self._context(request, plain(news), context)
+            self._strike()
             outputs = kind.update(ctx, request.id, plain(olds), plain(old_inputs), plain(news))
             return provider_pb2.UpdateResponse(properties=encode_struct(rewrap(outputs, news, kept)))
 
@@ -263,12 +268,17 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer, ABC):
         olds = decode_struct(request.properties)
         with _reported(context, _subject(request), "delete", olds):
             before = plain(olds)
+            self._strike()
             self._kind(request.type).delete(self._context(request, before, context), request.id, before)
             return empty_pb2.Empty()
 
     def Cancel(self, request: empty_pb2.Empty, context: Any) -> Any:
         """Nothing runs for long here; calls under way finish."""
         return empty_pb2.Empty()
+
+    def _strike(self) -> None:
+        if self.faults is not None:
+            self.faults.strike()
 
     def _kind(self, token: str) -> ResourceKind:
         kind = self.kind(token)

@@ -26,6 +26,7 @@ from infra.errors import UserError
 from infra.local import cloud as local_cloud
 from infra.local.cloud import PROJECT, Cloud, Paths
 from infra.local.progress import NO_RESOURCE, Progress
+from infra.uncollected import uncollected
 
 Program = Callable[[], Awaitable[Mapping[str, Any] | None]]
 SECRET_SHOWN: Final = "[secret]"  # noqa: S105 - what stands in place of one
@@ -129,7 +130,7 @@ class LocalStack:
     def destroy(self) -> Outcome:
         """Delete everything, and forget the stack; protection is lifted first where the stack has any."""
         cloud = self._deployed("destroy")
-        if any(r.get("protect") or r.get("retainOnDelete") for r in self._resources()):
+        if any(r.get("protect") or r.get("retainOnDelete") for r in self.resources()):
             self.console.print(
                 f"stack {self.name} is protected: an update in the environment {LIFTED} lifts that first, here only",
                 highlight=False,
@@ -149,7 +150,7 @@ class LocalStack:
             UserError: when the cloud that they speak of is gone.
         """
         self._refuse_lost(local_cloud.find(self.paths.root))
-        return next((_shown(r.get("outputs", {})) for r in self._resources() if r["type"] == "pulumi:pulumi:Stack"), {})
+        return next((_shown(r.get("outputs", {})) for r in self.resources() if r["type"] == "pulumi:pulumi:Stack"), {})
 
     # The cloud that the stack is on.
 
@@ -272,13 +273,13 @@ class LocalStack:
     def _run(self, operation: str, cloud: Cloud) -> Outcome:
         self._refuse_locked()
         began = time.monotonic()
-        expected = sum(not r["type"].startswith(NO_RESOURCE) for r in self._resources())
+        expected = sum(not r["type"].startswith(NO_RESOURCE) for r in self.resources())
         progress = Progress(f"{operation} {self.name}", self.console, expected)
         call: Callable[..., Any] = getattr(self._automation(cloud), operation)
         # When the engine gives up first, the SDK's language server has nobody to answer, and logs a traceback.
         logging.getLogger("grpc._server").setLevel(logging.CRITICAL)
         try:
-            with _interruptible(self.console), progress:
+            with _interruptible(self.console), progress, uncollected():
                 call(on_event=progress.on_event, color="never", suppress_outputs=True)
         except automation.errors.CommandError as error:
             msg = f"`{operation}` of stack {self.name} failed"
@@ -298,7 +299,7 @@ class LocalStack:
             mend = "what it had made is in no state: empty the local cloud with `headroom local reset`"
             raise UserError(msg, [mend, f"then build anew: `headroom up {self.name} --local`"])
 
-    def _resources(self) -> list[dict[str, Any]]:
+    def resources(self) -> list[dict[str, Any]]:
         """The resources of the state; none before the first `up`."""
         if not self._checkpoint.exists():
             return []

@@ -160,7 +160,7 @@ def test_secrets_are_encrypted_in_the_state_and_hidden_in_outputs(lab: Lab) -> N
     state = lab.state(stack)
     assert "planted" not in state
     assert json.loads(state)["checkpoint"]["latest"]["secrets_providers"]["type"] == "passphrase"
-    secret = next(r for r in stack._resources() if r["type"] == "kubernetes:core/v1:Secret")
+    secret = next(r for r in stack.resources() if r["type"] == "kubernetes:core/v1:Secret")
     assert "ciphertext" in json.dumps(secret["inputs"]["stringData"]["given"])
     assert "ciphertext" in json.dumps(secret["outputs"]["data"])
     assert stack.up().progress.changed == 0
@@ -264,7 +264,7 @@ def test_a_fixed_name_is_deleted_first_and_a_free_one_is_created_first(lab: Lab)
     lab.configure(stack, value="2")
     changed = stack.up().progress
     assert changed.totals() == {"replaced": 2, "unchanged": 1}
-    ids = {r["urn"].rsplit("::", 1)[1]: r["id"] for r in stack._resources() if r["type"].endswith(":ConfigMap")}
+    ids = {r["urn"].rsplit("::", 1)[1]: r["id"] for r in stack.resources() if r["type"].endswith(":ConfigMap")}
     assert ids["fixed"] == "maps/fixed"
     assert ids["free"].startswith("maps/free-")
     stack.destroy()

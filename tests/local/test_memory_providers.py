@@ -174,6 +174,40 @@ def test_what_auto_mode_brings_is_known(kubernetes: Hands) -> None:
     assert kubernetes.create("kubernetes:karpenter.sh/v1:NodePool", manifest("NodePool", "spot"))[0] == "spot"
 
 
+RELEASE = "kubernetes:helm.sh/v3:Release"
+
+
+def test_a_release_lives_in_its_namespace_and_counts_its_revisions(kubernetes: Hands) -> None:
+    inputs = {"name": "proxy", "namespace": "shop", "chart": "ztunnel", "version": "1.0.0"}
+    with pytest.raises(UserError, match='namespaces "shop" not found'):
+        kubernetes.create(RELEASE, inputs)
+    kubernetes.create("kubernetes:core/v1:Namespace", manifest("Namespace", "shop"))
+    id_, outputs = kubernetes.create(RELEASE, inputs)
+    assert (id_, outputs["status"]["status"], outputs["status"]["revision"]) == ("shop/proxy", "deployed", 1)
+    assert kubernetes.read(RELEASE, id_) == outputs
+    with pytest.raises(UserError, match="still in use: proxy"):
+        kubernetes.create(RELEASE, inputs)
+    after = kubernetes.update(RELEASE, id_, inputs, {**inputs, "version": "1.1.0"})
+    assert (after["status"]["version"], after["status"]["revision"]) == ("1.1.0", 2)
+    kubernetes.delete(RELEASE, id_)
+    assert kubernetes.read(RELEASE, id_) is None
+
+
+def test_the_mesh_defines_its_kinds(kubernetes: Hands) -> None:
+    policy = manifest("PeerAuthentication", "strict")
+    with pytest.raises(UserError, match=r'group "security\.istio\.io"'):
+        kubernetes.create("kubernetes:security.istio.io/v1:PeerAuthentication", policy)
+    kubernetes.create(RELEASE, {"name": "istio-base", "namespace": "default", "chart": "base"})
+    assert kubernetes.create("kubernetes:security.istio.io/v1:PeerAuthentication", policy)[0] == "default/strict"
+
+
+def test_another_name_or_namespace_replaces_a_release_and_another_version_does_not() -> None:
+    assert [path for path in ("name", "namespace", "version", "values") if replaces_at(RELEASE, path)] == [
+        "name",
+        "namespace",
+    ]
+
+
 def test_a_deleted_namespace_takes_its_objects_along(kubernetes: Hands) -> None:
     kubernetes.create("kubernetes:core/v1:Namespace", manifest("Namespace", "shop"))
     id_, _ = kubernetes.create("kubernetes:core/v1:ConfigMap", manifest("ConfigMap", "a", "shop"))
@@ -266,7 +300,7 @@ def test_data_replaces_its_object_unless_the_provider_lets_it_change(
 
 
 def test_charts_and_functions_are_not_kinds(kubernetes: Hands) -> None:
-    assert kubernetes.provider.kind("kubernetes:helm.sh/v3:Release") is None
+    assert kubernetes.provider.kind("kubernetes:helm.sh/v4:Chart") is None
     with pytest.raises(UserError, match="no function kubernetes:yaml:decode"):
         kubernetes.provider.invoke("kubernetes:yaml:decode", {}, {})
 
@@ -328,6 +362,31 @@ def test_settings_exist_once_a_zone(cloudflare: Hands) -> None:
     assert cloudflare.create("cloudflare:index/tieredCache:TieredCache", cache)[0] == ZONE
     with pytest.raises(UserError, match="tiered cache"):
         cloudflare.create("cloudflare:index/tieredCache:TieredCache", cache)
+
+
+def script(**others: Any) -> dict[str, Any]:
+    return {"accountId": ZONE, "scriptName": "cache", "content": "export default {}", **others}
+
+
+def test_a_script_has_its_name_for_an_id_and_is_changed_in_place(cloudflare: Hands) -> None:
+    token = "cloudflare:index/workersScript:WorkersScript"
+    id_, _ = cloudflare.create(token, script())
+    assert id_ == "cache"
+    with pytest.raises(UserError, match="the account has a script cache already"):
+        cloudflare.create(token, script())
+    with pytest.raises(UserError, match="is empty"):
+        cloudflare.create(token, script(scriptName="other", content=" "))
+    assert cloudflare.update(token, id_, script(), script(content="export {}"))["content"] == "export {}"
+
+
+def test_a_route_is_there_once_and_its_wildcards_stand_outside(cloudflare: Hands) -> None:
+    token = "cloudflare:index/workersRoute:WorkersRoute"
+    route = {"zoneId": ZONE, "pattern": "api.example.com/api/v1/posts/*", "script": "cache"}
+    cloudflare.create(token, route)
+    with pytest.raises(UserError, match="already exists"):
+        cloudflare.create(token, route)
+    with pytest.raises(UserError, match="has a wildcard inside"):
+        cloudflare.create(token, {**route, "pattern": "api.example.com/api/*/posts"})
 
 
 def test_the_published_ranges_are_networks_and_the_only_function(cloudflare: Hands) -> None:

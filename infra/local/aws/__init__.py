@@ -11,15 +11,22 @@ from infra.local.aws import (
     cluster,
     database,
     dns,
+    email,
     events,
     firewall,
     function,
+    gateway,
     identity,
+    machine,
     messaging,
     network,
+    observability,
+    peering,
+    search,
     secrets,
     security_groups,
     storage,
+    streams,
     telemetry,
     traffic,
 )
@@ -32,6 +39,7 @@ KINDS: Mapping[str, Kind] = {
     token: kind
     for area in (
         network,
+        peering,
         security_groups,
         identity,
         secrets,
@@ -44,10 +52,16 @@ KINDS: Mapping[str, Kind] = {
         storage,
         cdn,
         firewall,
+        search,
+        gateway,
+        machine,
         messaging,
+        streams,
+        email,
         telemetry,
         events,
         audit,
+        observability,
     )
     for token, kind in area.KINDS.items()
 }

@@ -5,9 +5,11 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Mapping
+from typing import Any
 
-from infra.local.aws.calls import Call, call, change
+from infra.local.aws.calls import Call, call, change, input_shape
 from infra.local.aws.kind import Context, Kind, KindError, Values
+from infra.local.aws.shape import to_api
 from infra.local.aws.table import ApiKind
 
 _RENAMED = {
@@ -29,6 +31,8 @@ _PARAMETERS_A_CALL = 20
 """Limit of ModifyDBParameterGroup; https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_ModifyDBParameterGroup.html."""
 
 _REPLICA = call("create_db_instance_read_replica")
+_AFTER_REPLICATION = ("backupRetentionPeriod", "backupWindow", "maintenanceWindow")
+"""What only ModifyDBInstance takes, so that the provider sends it once the replica is there."""
 
 
 class _Instance(ApiKind):
@@ -37,6 +41,11 @@ class _Instance(ApiKind):
     def operation(self, inputs: Values) -> Call:
         """The operation that creates it."""
         return _REPLICA if inputs.get("replicateSourceDb") else self.make
+
+    def _parameters(self, shape: Any, values: Values) -> Values:
+        """Leave out a replica's storage, as the provider does: it starts with its source's."""
+        given = {key: each for key, each in values.items() if key != "allocatedStorage"}
+        return super()._parameters(shape, given if values.get("replicateSourceDb") else values)
 
     def update(self, ctx: Context, id: str, outputs: Values, old: Values, new: Values) -> Values:  # noqa: A002
         """Refuse what RDS refuses: storage cannot shrink."""
@@ -62,9 +71,13 @@ def _instance(_: Context, values: Values) -> Values:
 
 def _instance_changes(ctx: Context, _: str, old: Values, new: Values) -> None:
     """Log exports are changed by what comes and what goes; a replica without source is promoted."""
-    if not old:
-        return
     client, identifier = ctx.client("rds"), new["identifier"]
+    if not old:
+        late = {key: new[key] for key in _AFTER_REPLICATION if new.get(key) is not None}
+        if new.get("replicateSourceDb") and late:
+            parameters = to_api(input_shape(client, "modify_db_instance"), late, _RENAMED)
+            client.modify_db_instance(DBInstanceIdentifier=identifier, ApplyImmediately=True, **parameters)
+        return
     before, after = (set(each.get("enabledCloudwatchLogsExports") or []) for each in (old, new))
     if before != after:
         exports = {"EnableLogTypes": sorted(after - before), "DisableLogTypes": sorted(before - after)}

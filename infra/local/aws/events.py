@@ -152,7 +152,7 @@ KINDS: Mapping[str, Kind] = {
         find=call("get_backup_plan", BackupPlanId="{id}"),
         at="[@][?DeletionDate == null] | [0]",
         outputs={"arn": "BackupPlanArn", "version": "VersionId"},
-        # moto has no UpdateBackupPlan: a change is kept in the state alone.
+        changes=(put("update_backup_plan", BackupPlanId="{id}"),),
         drop=call("delete_backup_plan", BackupPlanId="{id}"),
         named=("name", 50),
         tags="backup",

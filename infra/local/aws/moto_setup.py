@@ -6,14 +6,18 @@ import json
 from fnmatch import fnmatchcase
 from typing import Any
 
-from moto import settings
+from moto import backend_index, settings
 from moto.backup.models import BackupBackend
+from moto.backup.responses import BackupResponse
 from moto.cloudwatch.responses import CloudWatchResponse
 from moto.core.config import default_user_config
-from moto.elasticache.models import ElastiCacheBackend
+from moto.iam.access_control import IAMPolicy, PermissionResult
 from moto.rds.models import DBInstance, DBSubnetGroup, RDSBackend
 from moto.s3.models import LOGGING_SERVICE_PRINCIPAL, FakeBucket
 
+from infra.local.aws.moto_cache import mend_cache
+
+_CREATE_REPLICA = RDSBackend.create_db_instance_read_replica
 _DELETE_BACKUP_PLAN = BackupBackend.delete_backup_plan
 
 
@@ -22,22 +26,34 @@ def prepare_moto() -> None:
     default_user_config["iam"]["load_aws_managed_policies"] = True
     # Rotating a secret invokes its function: succeed at once instead of looking for Docker.
     default_user_config["lambda"]["use_docker"] = False
+    # REST and HTTP APIs have one address. The former need a package that nothing else does: answer with the latter.
+    backend_index.backend_url_patterns[:] = [
+        ("apigatewayv2" if name == "apigateway" else name, pattern)
+        for name, pattern in backend_index.backend_url_patterns
+    ]
     # A certificate waits for nobody.
     settings.ACM_VALIDATION_WAIT = 0
-    ElastiCacheBackend.delete_replication_group = _delete_replication_group
+    mend_cache()
+    RDSBackend.create_db_instance_read_replica = _create_replica
     DBInstance.remove_replica = _remove_replica
     BackupBackend.delete_backup_plan = _delete_backup_plan
+    BackupResponse.update_backup_plan = _update_backup_plan
     # moto's code for composite alarms is there, but no operation leads to it.
     CloudWatchResponse.put_composite_alarm = CloudWatchResponse.put_metric_alarm
     RDSBackend.modify_db_subnet_group = _modify_db_subnet_group
+    FakeBucket.get_permission = _get_permission
     FakeBucket._log_permissions_enabled_policy = staticmethod(_may_log)  # noqa: SLF001 - the place to mend
 
 
-def _delete_replication_group(self: ElastiCacheBackend, replication_group_id: str, **_: object) -> Any:
-    """Delete it: moto 5.2.5 leaves it in state `deleting` for ever, so that its name stays taken."""
-    group = self.describe_replication_groups(replication_group_id)[0]
-    del self.replication_groups[replication_group_id]
-    return group
+def _get_permission(self: FakeBucket, action: str, resource: str) -> PermissionResult:
+    """Leave out what has conditions: moto 5.2.5 reads none, so that a refusal of plain HTTP would refuse everything."""
+    if self.policy is None:
+        return PermissionResult.NEUTRAL
+    policy = json.loads(self.policy)
+    statements = policy["Statement"] if isinstance(policy["Statement"], list) else [policy["Statement"]]
+    known = [statement for statement in statements if "Condition" not in statement]
+    told: PermissionResult = IAMPolicy(json.dumps({**policy, "Statement": known})).is_action_permitted(action, resource)
+    return told
 
 
 def _delete_backup_plan(self: BackupBackend, backup_plan_id: str) -> tuple[str, str, float, str]:
@@ -45,6 +61,19 @@ def _delete_backup_plan(self: BackupBackend, backup_plan_id: str) -> tuple[str, 
     told: tuple[str, str, float, str] = _DELETE_BACKUP_PLAN(self, backup_plan_id)
     del self.plans[backup_plan_id]
     return told
+
+
+def _update_backup_plan(self: BackupResponse) -> str:
+    """Change it: moto 5.2.5 has no UpdateBackupPlan."""
+    plan = self.backup_backend.plans[self.path.strip("/").rsplit("/", 1)[1]]
+    plan.backup_plan = json.loads(self.body)["BackupPlan"]
+    return json.dumps(plan.to_dict())
+
+
+def _create_replica(self: RDSBackend, db_kwargs: dict[str, Any]) -> DBInstance:
+    """Bring it into its own region first: moto 5.2.5 looks for its subnet group in the source's."""
+    replica: DBInstance = _CREATE_REPLICA(self, {"backend": self, **db_kwargs})
+    return replica
 
 
 def _remove_replica(self: DBInstance, replica: DBInstance) -> None:

@@ -246,7 +246,11 @@ KINDS: Mapping[str, Kind] = {
         at="RouteTables[0].Routes[?DestinationCidrBlock == '{destinationCidrBlock}' || DestinationIpv6CidrBlock == "
         "'{destinationIpv6CidrBlock}' || DestinationPrefixListId == '{destinationPrefixListId}'] | [0]",
         outputs={"origin": "Origin", "state": "State"},
-        watched={"gatewayId": "GatewayId", "natGatewayId": "NatGatewayId"},
+        watched={
+            "gatewayId": "GatewayId",
+            "natGatewayId": "NatGatewayId",
+            "vpcPeeringConnectionId": "VpcPeeringConnectionId",
+        },
         changes=(
             change(
                 "replace_route",

@@ -17,6 +17,27 @@ def _secret(_: Context, values: Values) -> Values:
     return {**values, "replicas": replicas or None}
 
 
+def _settle_secret(ctx: Context, id_: str, old: Values, new: Values) -> None:
+    _replicate_secret(ctx, id_, old, new)
+    _secret_policy(ctx, id_, old, new)
+
+
+def _replicate_secret(ctx: Context, id_: str, old: Values, new: Values) -> None:
+    """A creation brings its replicas; later ones come and go by operations of their own."""
+    if not old:
+        return
+    before, after = ({each["region"]: each for each in values.get("replicas") or []} for values in (old, new))
+    client = ctx.client("secretsmanager")
+    gone = [region for region in before if region not in after]
+    more = [each for region, each in after.items() if region not in before]
+    if gone:
+        client.remove_regions_from_replication(SecretId=id_, RemoveReplicaRegions=gone)
+    if more:
+        keys = {"region": "Region", "kmsKeyId": "KmsKeyId"}
+        regions = [{api: each[key] for key, api in keys.items() if each.get(key)} for each in more]
+        client.replicate_secret_to_regions(SecretId=id_, AddReplicaRegions=regions)
+
+
 def _secret_policy(ctx: Context, id_: str, old: Values, new: Values) -> None:
     client = ctx.client("secretsmanager")
     if new.get("policy") and old.get("policy") != new["policy"]:
@@ -61,7 +82,7 @@ KINDS: Mapping[str, Kind] = {
         outputs={"arn": "ARN", "name": "Name"},
         watched={"description": "Description || null", "kmsKeyId": "KmsKeyId"},
         changes=(change("update_secret", "description", "kmsKeyId", SecretId="{id}"),),
-        settle=_secret_policy,
+        settle=_settle_secret,
         remove=_remove_secret,
         named=("name", 512),
         tags="secretsmanager",

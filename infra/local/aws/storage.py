@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from infra.local.aws.calls import Call, call, put
-from infra.local.aws.kind import Context, Kind, Values
+from infra.local.aws.kind import Context, Kind, KindError, Values
 from infra.local.aws.table import ApiKind, as_is
 
 _HOSTED_ZONES = {
@@ -76,6 +76,18 @@ def _ownership(_: Context, values: Values) -> Values:
 
 def _logging(_: Context, values: Values) -> Values:
     return {"bucketLoggingStatus": {"loggingEnabled": values}}
+
+
+def _replication(ctx: Context, values: Values) -> Values:
+    """Both ends are versioned, which moto does not ask for; the other one is in another region."""
+    names = [values["bucket"], *(each["destination"]["bucket"].rpartition(":")[2] for each in values["rules"])]
+    client = ctx.client("s3")
+    plain = [name for name in names if client.get_bucket_versioning(Bucket=name).get("Status") != "Enabled"]
+    if plain:
+        message = f"InvalidRequest: Versioning must be 'Enabled' on the bucket {plain[0]} to apply a replication"
+        raise KindError(message)
+    rules = [{**rule, "filter": rule.get("filter") or {"prefix": ""}} for rule in values["rules"]]
+    return {"replicationConfiguration": {"role": values["role"], "rules": rules}}
 
 
 def _part(
@@ -163,6 +175,11 @@ KINDS: Mapping[str, Kind] = {
     ),
     "aws:s3/bucketCorsConfiguration:BucketCorsConfiguration": _part(
         "bucket_cors", prepare=_inside("corsConfiguration", "corsRules")
+    ),
+    "aws:s3/bucketReplicationConfig:BucketReplicationConfig": _part(
+        "bucket_replication",
+        prepare=_replication,
+        watched={"role": "ReplicationConfiguration.Role"},
     ),
     "aws:s3/bucketNotification:BucketNotification": _part(
         "bucket_notification_configuration",

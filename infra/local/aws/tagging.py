@@ -142,7 +142,40 @@ TAGGING: Mapping[str, Tagging] = {
         call("untag_queue", QueueUrl="{id}", TagKeys="{keys}"),
     ),
     "sns": _arn_like("sns"),
+    "kinesis": Tagging(
+        "kinesis",
+        call("add_tags_to_stream", StreamName="{name}", Tags="{added}"),
+        call("remove_tags_from_stream", StreamName="{name}", TagKeys="{keys}"),
+    ),
+    "firehose": Tagging(
+        "firehose",
+        call("tag_delivery_stream", DeliveryStreamName="{name}", Tags="{pairs}"),
+        call("untag_delivery_stream", DeliveryStreamName="{name}", TagKeys="{keys}"),
+    ),
+    "glue": Tagging(
+        "glue",
+        call("tag_resource", ResourceArn="{arn}", TagsToAdd="{added}"),
+        call("untag_resource", ResourceArn="{arn}", TagsToRemove="{keys}"),
+    ),
+    "athena": _arn_like("athena", "ResourceARN"),
+    "ses": _arn_like("sesv2"),
+    "opensearch": Tagging(
+        "opensearch",
+        call("add_tags", ARN="{arn}", TagList="{pairs}"),
+        call("remove_tags", ARN="{arn}", TagKeys="{keys}"),
+    ),
+    "apigatewayv2": Tagging(
+        "apigatewayv2",
+        call("tag_resource", ResourceArn="{arn}", Tags="{added}"),
+        call("untag_resource", ResourceArn="{arn}", TagKeys="{keys}"),
+    ),
+    "appautoscaling": Tagging(
+        "application-autoscaling",
+        call("tag_resource", ResourceARN="{arn}", Tags="{added}"),
+        call("untag_resource", ResourceARN="{arn}", TagKeys="{keys}"),
+    ),
     "logs": _lower("logs"),
+    "amp": _lower("amp"),
     "cloudwatch": _arn_like("cloudwatch", "ResourceARN"),
     "events": _arn_like("events", "ResourceARN"),
     "backup": Tagging(

@@ -184,6 +184,10 @@ STORAGE: Mapping[str, Case] = {
         },
         same(eventbridge=True),
     ),
+    "aws:s3/bucketReplicationConfig:BucketReplicationConfig": case(
+        lambda scene: {"bucket": _versioned(scene), "role": scene.role["arn"], "rules": [_copy_to(_versioned(scene))]},
+        lambda scene: {"rules": [_copy_to(_versioned(scene))]},
+    ),
     "aws:cloudfront/distribution:Distribution": case(
         lambda _: distribution(aliases=["a.example.com"]), same(enabled=False, comment="second"), "enabled", tags=True
     ),
@@ -219,6 +223,28 @@ STORAGE: Mapping[str, Case] = {
         lambda scene: {"resourceArn": scene.balancer["arn"], "webAclArn": scene.web_acl["arn"]}
     ),
 }
+
+
+def _versioned(scene: Scene) -> str:
+    """A bucket that keeps versions, as both ends of a replication must."""
+    token = "aws:s3/bucketVersioning:BucketVersioning"
+    return scene.make(token, bucket=scene.bucket, versioningConfiguration={"status": "Enabled"})[2]
+
+
+def _copy_to(bucket: str) -> Values:
+    return {
+        "id": "to-us-west-2",
+        "priority": 1,
+        "status": "Enabled",
+        "filter": {"prefix": ""},
+        "deleteMarkerReplication": {"status": "Enabled"},
+        "sourceSelectionCriteria": {"sseKmsEncryptedObjects": {"status": "Enabled"}},
+        "destination": {
+            "bucket": f"arn:aws:s3:::{bucket}",
+            "encryptionConfiguration": {"replicaKmsKeyId": "arn:aws:kms:us-west-2:123456789012:key/1"},
+            "metrics": {"status": "Enabled"},
+        },
+    }
 
 
 def _log_bucket(scene: Scene) -> str:

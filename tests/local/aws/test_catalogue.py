@@ -16,6 +16,10 @@ from infra.local.aws.invokes import INVOKES
 
 # The AWS types of the 10k stack.
 STACK = {
+    "apigatewayv2": "Api VpcLink Integration Route Stage DomainName ApiMapping",
+    "appautoscaling": "Target Policy",
+    "athena": "Workgroup",
+    "amp": "Workspace RuleGroupNamespace AlertManagerDefinition Scraper",
     "backup": "Vault Plan Selection VaultNotifications",
     "budgets": "Budget",
     "acm": "Certificate CertificateValidation",
@@ -25,26 +29,36 @@ STACK = {
     "LogResourcePolicy LogDeliverySource LogDeliveryDestination LogDelivery",
     "cloudtrail": "Trail",
     "guardduty": "Detector",
+    "fis": "ExperimentTemplate",
+    "grafana": "Workspace",
     "costexplorer": "AnomalyMonitor AnomalySubscription",
     "ec2": "Vpc Subnet InternetGateway Eip NatGateway RouteTable Route RouteTableAssociation VpcEndpoint FlowLog "
-    "DefaultSecurityGroup SecurityGroup",
+    "DefaultSecurityGroup SecurityGroup VpcPeeringConnection VpcPeeringConnectionAccepter PeeringConnectionOptions",
     "ecr": "Repository LifecyclePolicy",
     "eks": "Cluster AccessEntry AccessPolicyAssociation Addon PodIdentityAssociation",
-    "elasticache": "SubnetGroup ParameterGroup User UserGroup ReplicationGroup",
+    "elasticache": "SubnetGroup ParameterGroup User UserGroup ReplicationGroup GlobalReplicationGroup",
+    "glue": "CatalogDatabase CatalogTable",
     "iam": "Role RolePolicy RolePolicyAttachment Policy",
+    "kinesis": "Stream FirehoseDeliveryStream",
     "kms": "Key Alias",
     "lambda": "Function Permission",
     "lb": "LoadBalancer TargetGroup Listener ListenerRule",
+    "opensearch": "Domain",
     "rds": "SubnetGroup ParameterGroup Instance EventSubscription",
     "route53": "Zone Record HealthCheck",
     "s3": "Bucket BucketVersioning BucketServerSideEncryptionConfiguration BucketPublicAccessBlock BucketPolicy "
-    "BucketLifecycleConfiguration BucketOwnershipControls BucketLogging BucketCorsConfiguration BucketNotification",
+    "BucketLifecycleConfiguration BucketOwnershipControls BucketLogging BucketCorsConfiguration BucketNotification "
+    "BucketObjectv2 BucketReplicationConfig",
+    "sagemaker": "Model EndpointConfiguration Endpoint",
     "scheduler": "Schedule",
     "secretsmanager": "Secret SecretVersion SecretRotation SecretPolicy",
+    "sesv2": "EmailIdentity ConfigurationSet ConfigurationSetEventDestination DedicatedIpPool",
+    "synthetics": "Canary",
     "sns": "Topic TopicPolicy TopicSubscription",
     "sqs": "Queue QueuePolicy RedriveAllowPolicy",
     "ssm": "Parameter",
     "vpc": "SecurityGroupIngressRule SecurityGroupEgressRule",
+    "xray": "Group SamplingRule",
     "wafv2": "WebAcl IpSet WebAclLoggingConfiguration WebAclAssociation",
 }
 TOKENS = [

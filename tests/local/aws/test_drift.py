@@ -12,6 +12,7 @@ from tests.local.aws.case import Case
 from tests.local.aws.cases_data import DATA, STORAGE
 from tests.local.aws.cases_foundation import NETWORK
 from tests.local.aws.cases_operations import MESSAGING, TELEMETRY, TRAFFIC
+from tests.local.aws.cases_streams import STREAMS
 from tests.local.aws.scene import Scene
 
 DATABASE = "aws:rds/instance:Instance"
@@ -73,6 +74,14 @@ DRIFTS: list[Drift] = [
         call("set_queue_attributes", QueueUrl="{id}", Attributes={"RedrivePolicy": ""}),
         "redrivePolicy",
         None,
+    ),
+    (
+        STREAMS,
+        "aws:kinesis/stream:Stream",
+        "kinesis",
+        call("decrease_stream_retention_period", StreamName="{name}", RetentionPeriodHours=24),
+        "retentionPeriod",
+        24,
     ),
     (
         TELEMETRY,

@@ -10,10 +10,29 @@ import pytest
 from infra.local.aws import KINDS
 from tests.local.aws.cases_data import DATA, STORAGE
 from tests.local.aws.cases_foundation import IDENTITY, NETWORK
+from tests.local.aws.cases_observability import OBSERVABILITY
 from tests.local.aws.cases_operations import MESSAGING, TELEMETRY, TRAFFIC
+from tests.local.aws.cases_peering import PEERING
+from tests.local.aws.cases_search import GATEWAY, SCALING, SEARCH
+from tests.local.aws.cases_streams import EMAIL, STREAMS
 from tests.local.aws.scene import Scene
 
-CASES = {**NETWORK, **IDENTITY, **DATA, **TRAFFIC, **STORAGE, **MESSAGING, **TELEMETRY}
+CASES = {
+    **NETWORK,
+    **PEERING,
+    **IDENTITY,
+    **DATA,
+    **TRAFFIC,
+    **STORAGE,
+    **MESSAGING,
+    **STREAMS,
+    **EMAIL,
+    **TELEMETRY,
+    **OBSERVABILITY,
+    **SEARCH,
+    **GATEWAY,
+    **SCALING,
+}
 CHANGING = [token for token, case in CASES.items() if case.change]
 REAL = {token for token, kind in KINDS.items() if kind.real}
 

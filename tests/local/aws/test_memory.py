@@ -9,6 +9,7 @@ import pytest
 from infra.local.aws import KINDS, KindError
 from infra.local.aws.kind import Values
 from infra.local.aws.memory import MEMORY
+from tests.local.aws.cases_observability import REMEMBERED
 from tests.local.aws.scene import Scene, distribution
 
 ADMIN = "arn:aws:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy"
@@ -32,6 +33,7 @@ def _association(scene: Scene) -> Values:
 
 
 CASES: dict[str, Callable[[Scene], Values]] = {
+    **REMEMBERED,
     "aws:elasticache/subnetGroup:SubnetGroup": lambda s: {"name": s.unique(), "subnetIds": s.subnets},
     "aws:elasticache/parameterGroup:ParameterGroup": lambda s: {"name": s.unique(), "family": "valkey8"},
     "aws:elasticache/user:User": lambda s: {
@@ -69,8 +71,25 @@ CASES: dict[str, Callable[[Scene], Values]] = {
         "snsTopicArn": s.topic,
         "backupVaultEvents": ["BACKUP_JOB_COMPLETED"],
     },
+    "aws:sesv2/configurationSetEventDestination:ConfigurationSetEventDestination": lambda s: {
+        "configurationSetName": s.make(
+            "aws:sesv2/configurationSet:ConfigurationSet", configurationSetName=s.unique("mail")
+        )[2],
+        "eventDestinationName": "feedback",
+        "eventDestination": {"matchingEventTypes": ["BOUNCE"]},
+    },
     "aws:costexplorer/anomalyMonitor:AnomalyMonitor": lambda s: {"name": s.unique(), "monitorType": "DIMENSIONAL"},
     "aws:costexplorer/anomalySubscription:AnomalySubscription": lambda s: {"name": s.unique(), "frequency": "DAILY"},
+    "aws:apigatewayv2/stage:Stage": lambda s: {
+        "name": "$default",
+        "apiId": s.make("aws:apigatewayv2/api:Api", name=s.unique("api"), protocolType="HTTP")[2],
+    },
+    "aws:sagemaker/model:Model": lambda s: {"name": s.unique("model")},
+    "aws:sagemaker/endpointConfiguration:EndpointConfiguration": lambda s: {"name": s.unique("configuration")},
+    "aws:sagemaker/endpoint:Endpoint": lambda s: {
+        "name": s.unique("endpoint"),
+        "endpointConfigName": s.make("aws:sagemaker/endpointConfiguration:EndpointConfiguration", name=s.unique())[2],
+    },
 }
 
 
