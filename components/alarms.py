@@ -171,7 +171,12 @@ class AlarmsArgs:
     account_id: pulumi.Input[str]
 
 
-PUBLISHERS = ("budgets.amazonaws.com", "cloudwatch.amazonaws.com", "events.rds.amazonaws.com")
+PUBLISHERS = (
+    "aps.amazonaws.com",
+    "budgets.amazonaws.com",
+    "cloudwatch.amazonaws.com",
+    "events.rds.amazonaws.com",
+)
 """Services that may publish to the topics, each only on behalf of this account."""
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import ClassVar, Literal
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal
 
 import pulumi
 import pulumi_aws as aws
@@ -17,6 +17,8 @@ from stacks.phase import CacheGroup
 ENGINE_VERSION = "8.0"
 FAMILY = "valkey8"
 PORT = 6379
+LAG_SECONDS = 10
+"""Replication over regions takes under a second when all is well."""
 USER_NAME = "headroom"
 ACCESS = "on ~* &* +@all -@dangerous -@admin +info +cluster|slots +cluster|shards +cluster|nodes"
 """All keys and channels; nothing that empties, reconfigures or inspects the server beyond what clients need."""
@@ -34,6 +36,8 @@ class CacheArgs:
         vpc_id: the VPC.
         subnet_ids: the data subnets, all three: a group cannot move to others.
         client_security_group_ids: who may connect, by name of the rule.
+        client_cidrs: who may connect from elsewhere, by name of the rule: pods of other regions, over peering.
+        global_group_id: the datastore that the `cache` group is a secondary of: it reads what home's writes.
         key_arn: ARN of the KMS key, fixed at creation.
         password: of the pods' user (secret).
         log_key_arn: KMS key of the slow log.
@@ -49,6 +53,8 @@ class CacheArgs:
     log_key_arn: pulumi.Input[str]
     password: pulumi.Input[str]
     topics: AlarmTopics
+    client_cidrs: Mapping[str, str] = field(default_factory=dict)
+    global_group_id: pulumi.Input[str] | None = None
 
 
 class Cache(Component):
@@ -56,6 +62,9 @@ class Cache(Component):
 
     Cluster mode cannot be switched on and resharded in one step, and encryption, subnet group and port
     are fixed at creation, so all of these are in their final shape at 10k.
+
+    A secondary of a datastore (see `global_cache`) takes size, engine, parameters and encryption from home's `cache`
+    group, and refuses writes. Home's own group never names the datastore: that input would replace it.
     """
 
     KIND: ClassVar[str] = "data:Cache"
@@ -63,6 +72,7 @@ class Cache(Component):
 
     cache_group_id: pulumi.Output[str]
     state_group_id: pulumi.Output[str]
+    state_group_arn: pulumi.Output[str]
     cache_address: pulumi.Output[str]
     state_address: pulumi.Output[str]
 
@@ -78,6 +88,7 @@ class Cache(Component):
             port=PORT,
             vpc_id=args.vpc_id,
             clients=args.client_security_group_ids,
+            client_cidrs=args.client_cidrs,
         )
         self._user_group = self._create_user_group()
         self._logs = self._create_log_group()
@@ -87,9 +98,12 @@ class Cache(Component):
         self._create_alarms("state", args.state, state)
         self._create_hit_rate_alarms(args.cache, cache)
         self._create_eviction_alarms(args.state, state)
+        if args.global_group_id is not None:
+            self._create_lag_alarms(args.cache, cache)
 
         self.cache_group_id = cache.replication_group_id
         self.state_group_id = state.replication_group_id
+        self.state_group_arn = state.arn
         self.cache_address = cache.configuration_endpoint_address
         self.state_address = state.configuration_endpoint_address
         self.register_outputs({"cache_address": self.cache_address, "state_address": self.state_address})
@@ -137,37 +151,19 @@ class Cache(Component):
     def _create_group(self, kind: str, size: CacheGroup, eviction: EvictionPolicy) -> aws.elasticache.ReplicationGroup:
         name = f"{self._name}-{kind}"
         identifier = self.site.names.of("cache", name)
-        parameters = aws.elasticache.ParameterGroup(
-            f"{name}-{FAMILY}",
-            name=self.site.names.of("parameter_group", f"{name}-{FAMILY}"),
-            family=FAMILY,
-            description=f"Headroom: {eviction}, cluster mode.",
-            parameters=[
-                aws.elasticache.ParameterGroupParameterArgs(name="cluster-enabled", value="yes"),
-                aws.elasticache.ParameterGroupParameterArgs(name="maxmemory-policy", value=eviction),
-            ],
-            opts=self.child(),
-        )
+        secondary = kind == "cache" and self._args.global_group_id is not None
         return aws.elasticache.ReplicationGroup(
             name,
             replication_group_id=identifier,
             description=f"Headroom {kind}: {eviction}.",
-            engine="valkey",
-            engine_version=ENGINE_VERSION,
-            node_type=size.node_type,
-            cluster_mode="enabled",
-            num_node_groups=size.shards,
+            **(self._inherited_shape() if secondary else self._own_shape(name, size, eviction)),
             replicas_per_node_group=size.replicas_per_shard,
             automatic_failover_enabled=True,
             multi_az_enabled=size.replicas_per_shard > 0,
-            parameter_group_name=parameters.name,
             port=PORT,
             subnet_group_name=self._subnet_group.name,
             security_group_ids=[self._security_group.id],
-            at_rest_encryption_enabled=True,
             kms_key_id=self._args.key_arn,
-            transit_encryption_enabled=True,
-            transit_encryption_mode="required",
             user_group_ids=[self._user_group.user_group_id],
             snapshot_retention_limit=size.snapshot_retention_days,
             snapshot_window="02:00-03:00",
@@ -185,6 +181,37 @@ class Cache(Component):
             ],
             opts=self.stateful(custom_timeouts=_TIMEOUTS),
         )
+
+    def _own_shape(self, name: str, size: CacheGroup, eviction: EvictionPolicy) -> dict[str, Any]:
+        parameters = aws.elasticache.ParameterGroup(
+            f"{name}-{FAMILY}",
+            name=self.site.names.of("parameter_group", f"{name}-{FAMILY}"),
+            family=FAMILY,
+            description=f"Headroom: {eviction}, cluster mode.",
+            parameters=[
+                aws.elasticache.ParameterGroupParameterArgs(name="cluster-enabled", value="yes"),
+                aws.elasticache.ParameterGroupParameterArgs(name="maxmemory-policy", value=eviction),
+            ],
+            opts=self.child(),
+        )
+        return {
+            "engine": "valkey",
+            "engine_version": ENGINE_VERSION,
+            "node_type": size.node_type,
+            "cluster_mode": "enabled",
+            "num_node_groups": size.shards,
+            "parameter_group_name": parameters.name,
+            "at_rest_encryption_enabled": True,
+            "transit_encryption_enabled": True,
+            "transit_encryption_mode": "required",
+        }
+
+    def _inherited_shape(self) -> dict[str, Any]:
+        """Nothing but the datastore: the provider refuses the others beside it (`ConflictsWith`).
+
+        https://github.com/hashicorp/terraform-provider-aws/blob/main/internal/service/elasticache/replication_group.go
+        """
+        return {"global_replication_group_id": self._args.global_group_id}
 
     def _create_alarms(self, kind: str, size: CacheGroup, group: aws.elasticache.ReplicationGroup) -> None:
         """Per shard, the worst of its nodes; a full `state` group refuses writes, so that one pages."""
@@ -251,6 +278,26 @@ class Cache(Component):
                 metrics=evictions,
                 threshold=0,
                 evaluation_periods=1,
+            )
+
+    def _create_lag_alarms(self, size: CacheGroup, group: aws.elasticache.ReplicationGroup) -> None:
+        """Of a secondary's nodes, in its own region: any of a shard's may be its primary.
+
+        The dimensions are those of every metric of a node, as in CloudWatch's list for the CDK; which nodes report
+        this one is not documented, so silence is no fault (unverified on AWS).
+        """
+        for shard in range(size.shards):
+            lags = self._nodes(group, size, shard, metric="GlobalDatastoreReplicationLag", statistic="Maximum")
+            math_alarm(
+                self,
+                f"{self._name}-cache-{shard}-lag",
+                description=f"The cache group is over {LAG_SECONDS} s behind that of the home region.",
+                runbook="cache-replication-lag",
+                severity="ticket",
+                topics=self._args.topics,
+                expression=f"MAX([{','.join(lags)}])",
+                metrics=lags,
+                threshold=LAG_SECONDS,
             )
 
     def _nodes(

@@ -19,12 +19,14 @@ import pulumi
 import pulumi_aws as aws
 
 from components.alarms import AlarmTopics, Metric, alarm, math_alarm
+from components.cdn_origins import API, ASSETS, ASSETS_GROUP, api_origin, assets_groups, assets_origins
 from components.cdn_policies import CdnPolicies, CdnPoliciesArgs
 from components.component import Component, DataClass, Site
 from components.edge import HEALTH_PATH, Hosts, require_edge_region
 
 IMMUTABLE_EXTENSIONS = ("css", "gif", "ico", "jpeg", "jpg", "js", "png", "svg", "woff2")
 """Assets, wherever they are. A cache behaviour each: path patterns know no alternatives."""
+IMAGES_PATH = "/img/*"
 READ = ("GET", "HEAD", "OPTIONS")
 ALL_METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
 MEANINGFUL_REQUESTS_PER_HOUR = 100_000
@@ -65,6 +67,8 @@ class CdnArgs:
         hosts: the product's names.
         anonymous_api_paths: path patterns under /api/ whose GETs are the same for everybody.
         assets_domain_name: regional domain name of the assets bucket.
+        failover_assets_domain_name: that of another region's, which holds the same; asked when the first fails.
+        image_resizing: `/img/*` is answered by the resizer behind the API's origin.
         certificate_arn: issued certificate in us-east-1 for all public hosts.
         web_acl_arn: web ACL of scope CLOUDFRONT.
         origin_secret: what the load balancer wants to see in `x-origin-verify` (secret).
@@ -80,6 +84,8 @@ class CdnArgs:
     origin_secret: pulumi.Input[str]
     logs_bucket_arn: pulumi.Input[str]
     topics: AlarmTopics
+    failover_assets_domain_name: pulumi.Input[str] | None = None
+    image_resizing: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -164,7 +170,12 @@ class Cdn(Component):
         return CdnPolicies(
             f"{self._name}-policies",
             self.site,
-            CdnPoliciesArgs(page_hosts=(hosts.domain, hosts.www, hosts.api), api_host=hosts.api, cdn_host=hosts.cdn),
+            CdnPoliciesArgs(
+                page_hosts=(hosts.domain, hosts.www, hosts.api),
+                api_host=hosts.api,
+                cdn_host=hosts.cdn,
+                image_resizing=self._args.image_resizing,
+            ),
             pulumi.ResourceOptions(parent=self),
         )
 
@@ -179,7 +190,13 @@ class Cdn(Component):
             is_ipv6_enabled=True,
             price_class="PriceClass_All",
             web_acl_id=args.web_acl_arn,
-            origins=[self._assets_origin(), self._api_origin()],
+            origins=[
+                *assets_origins(
+                    args.assets_domain_name, args.failover_assets_domain_name, self._create_access_control().id
+                ),
+                api_origin(args.hosts.origin, args.origin_secret),
+            ],
+            origin_groups=None if args.failover_assets_domain_name is None else assets_groups(),
             default_cache_behavior=self._pages(policies).default(),
             ordered_cache_behaviors=self._ordered_behaviors(policies),
             restrictions=aws.cloudfront.DistributionRestrictionsArgs(
@@ -193,8 +210,8 @@ class Cdn(Component):
             opts=self.child(),
         )
 
-    def _assets_origin(self) -> aws.cloudfront.DistributionOriginArgs:
-        control = aws.cloudfront.OriginAccessControl(
+    def _create_access_control(self) -> aws.cloudfront.OriginAccessControl:
+        return aws.cloudfront.OriginAccessControl(
             f"{self._name}-assets",
             description="CloudFront signs its requests to the assets bucket",
             origin_access_control_origin_type="s3",
@@ -202,38 +219,10 @@ class Cdn(Component):
             signing_protocol="sigv4",
             opts=self.child(),
         )
-        return aws.cloudfront.DistributionOriginArgs(
-            origin_id="assets",
-            domain_name=self._args.assets_domain_name,
-            origin_access_control_id=control.id,
-        )
-
-    def _api_origin(self) -> aws.cloudfront.DistributionOriginArgs:
-        return aws.cloudfront.DistributionOriginArgs(
-            origin_id="api",
-            domain_name=self._args.hosts.origin,
-            connection_timeout=5,
-            custom_headers=[
-                aws.cloudfront.DistributionOriginCustomHeaderArgs(
-                    name="x-origin-verify", value=self._args.origin_secret
-                )
-            ],
-            custom_origin_config=aws.cloudfront.DistributionOriginCustomOriginConfigArgs(
-                http_port=80,
-                https_port=443,
-                origin_protocol_policy="https-only",
-                origin_ssl_protocols=["TLSv1.2"],
-                # Shorter than the load balancer's 60 s: whoever closes first must be the client, or
-                # requests fall into a connection that is just being closed (502).
-                origin_keepalive_timeout=55,
-                # The application ends every request after 10 s. WebSockets only have to answer the handshake in time.
-                origin_read_timeout=10,
-            ),
-        )
 
     def _pages(self, policies: CdnPolicies) -> _Behavior:
         return _Behavior(
-            origin="api",
+            origin=API,
             methods=READ,
             cache_policy_id=policies.pages_cache_id,
             request_policy_id=policies.anonymous_request_id,
@@ -244,7 +233,7 @@ class Cdn(Component):
     def _ordered_behaviors(self, policies: CdnPolicies) -> list[aws.cloudfront.DistributionOrderedCacheBehaviorArgs]:
         """First match wins: the allow-list before /api/*, and that before the extensions."""
         uncached = _Behavior(
-            origin="api",
+            origin=API,
             methods=ALL_METHODS,
             cache_policy_id=policies.uncached_id,
             request_policy_id=policies.everything_request_id,
@@ -252,15 +241,16 @@ class Cdn(Component):
             functions={"viewer-request": policies.host_function_arn},
         )
         anonymous = _Behavior(
-            origin="api",
+            origin=API,
             methods=READ,
             cache_policy_id=policies.anonymous_cache_id,
             request_policy_id=policies.anonymous_request_id,
             headers_policy_id=policies.secure_headers_id,
             functions={"viewer-request": policies.host_function_arn},
         )
+        assets = ASSETS if self._args.failover_assets_domain_name is None else ASSETS_GROUP
         immutable = _Behavior(
-            origin="assets",
+            origin=assets,
             methods=READ,
             cache_policy_id=policies.immutable_cache_id,
             request_policy_id=policies.cors_request_id,
@@ -268,7 +258,7 @@ class Cdn(Component):
             functions={"viewer-response": policies.immutable_function_arn},
         )
         media = _Behavior(
-            origin="assets",
+            origin=assets,
             methods=READ,
             cache_policy_id=policies.optimized_cache_id,
             request_policy_id=policies.cors_request_id,
@@ -280,11 +270,26 @@ class Cdn(Component):
             uncached.at("/api/*"),
             uncached.at("/ws*"),
             uncached.at(HEALTH_PATH),
+            *self._images(policies),
             immutable.at("/assets/*"),
             immutable.at("/static/*"),
             media.at("/media/*"),
             *[immutable.at(f"*.{extension}") for extension in IMMUTABLE_EXTENSIONS],
         ]
+
+    def _images(self, policies: CdnPolicies) -> list[aws.cloudfront.DistributionOrderedCacheBehaviorArgs]:
+        """The resizer, on every host and before the extensions; it is told what is in the cache key and no more."""
+        if policies.images_cache_id is None or policies.images_function_arn is None:
+            return []
+        resized = _Behavior(
+            origin=API,
+            methods=READ,
+            cache_policy_id=policies.images_cache_id,
+            request_policy_id=None,
+            headers_policy_id=policies.public_headers_id,
+            functions={"viewer-request": policies.images_function_arn},
+        )
+        return [resized.at(IMAGES_PATH)]
 
     def _create_log_delivery(self, distribution: aws.cloudfront.Distribution) -> None:
         """Standard logging v2, as JSON to `AWSLogs/<account>/CloudFront/`.

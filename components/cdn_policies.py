@@ -18,19 +18,31 @@ PAGE_SECONDS = 3_600
 ANONYMOUS_SECONDS = 300
 """How long an edge may keep an answer that is the same for everybody."""
 DAY_SECONDS = 86_400
+IMAGE_SECONDS = 2_592_000
+"""How long an edge may keep a resized image that says nothing about itself."""
+IMAGE_QUERIES = ("f", "h", "q", "w")
+"""Format, height, quality and width: all that the resizer is told. It has a list of allowed values for each."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CdnPoliciesArgs:
-    """`page_hosts` may ask the API origin; `api_host` and `cdn_host` are named in the content security policy."""
+    """What the policies name.
+
+    Attributes:
+        page_hosts: may ask the API origin.
+        api_host: named in the content security policy.
+        cdn_host: named in the content security policy.
+        image_resizing: with the policy and function of `/img/*`.
+    """
 
     page_hosts: Sequence[str]
     api_host: str
     cdn_host: str
+    image_resizing: bool = False
 
 
 class CdnPolicies(Component):
-    """Cache, origin request and response headers policies, and two CloudFront Functions.
+    """Cache, origin request and response headers policies, and CloudFront Functions.
 
     AWS's own policies are looked up by name; ours exist only where AWS has none that fits.
     """
@@ -50,6 +62,8 @@ class CdnPolicies(Component):
     public_headers_id: pulumi.Output[str]
     host_function_arn: pulumi.Output[str]
     immutable_function_arn: pulumi.Output[str]
+    images_cache_id: pulumi.Output[str] | None
+    images_function_arn: pulumi.Output[str] | None
 
     def __init__(
         self, name: str, site: Site, args: CdnPoliciesArgs, opts: pulumi.ResourceOptions | None = None
@@ -66,6 +80,12 @@ class CdnPolicies(Component):
         self.public_headers_id = self._create_public_headers()
         self.host_function_arn = self._create_function("host", "Tells the origin which host was asked", _host(args))
         self.immutable_function_arn = self._create_function("immutable", "Lets browsers keep assets", _IMMUTABLE)
+        self.images_cache_id = self._create_images_cache() if args.image_resizing else None
+        self.images_function_arn = (
+            self._create_function("images", "Leaves one image format to accept", _IMAGES)
+            if args.image_resizing
+            else None
+        )
         self.register_outputs({})
 
     def _look_up_managed(self) -> None:
@@ -104,13 +124,39 @@ class CdnPolicies(Component):
         """A year whatever the object says: its name changes with its content."""
         return self._create_cache("immutable", YEAR_SECONDS, YEAR_SECONDS, YEAR_SECONDS, cookies=None, headers=())
 
+    def _create_images_cache(self) -> pulumi.Output[str]:
+        """A month, unless the resizer says otherwise; a copy for each size, quality and accepted format.
+
+        Other query strings neither make another copy nor reach the resizer. `Accept` is what the function made of it.
+        """
+        return self._create_cache(
+            "images",
+            0,
+            IMAGE_SECONDS,
+            YEAR_SECONDS,
+            cookies="none",
+            headers=("Accept",),
+            queries=IMAGE_QUERIES,
+            compressed=False,
+        )
+
     def _create_cache(
-        self, kind: str, minimum: int, default: int, maximum: int, *, cookies: str | None, headers: Sequence[str]
+        self,
+        kind: str,
+        minimum: int,
+        default: int,
+        maximum: int,
+        *,
+        cookies: str | None,
+        headers: Sequence[str],
+        queries: Sequence[str] = (),
+        compressed: bool = True,
     ) -> pulumi.Output[str]:
-        """A cache policy; `cookies` None also leaves out the query string."""
+        """A cache policy; `cookies` None also leaves out the query string, `queries` leaves out all others."""
+        behavior = "whitelist" if queries else "none" if cookies is None else "all"
         parameters = aws.cloudfront.CachePolicyParametersInCacheKeyAndForwardedToOriginArgs(
-            enable_accept_encoding_brotli=True,
-            enable_accept_encoding_gzip=True,
+            enable_accept_encoding_brotli=compressed,
+            enable_accept_encoding_gzip=compressed,
             cookies_config=aws.cloudfront.CachePolicyParametersInCacheKeyAndForwardedToOriginCookiesConfigArgs(
                 cookie_behavior=cookies or "none"
             ),
@@ -126,7 +172,14 @@ class CdnPolicies(Component):
             ),
             query_strings_config=(
                 aws.cloudfront.CachePolicyParametersInCacheKeyAndForwardedToOriginQueryStringsConfigArgs(
-                    query_string_behavior="none" if cookies is None else "all"
+                    query_string_behavior=behavior,
+                    query_strings=(
+                        aws.cloudfront.CachePolicyParametersInCacheKeyAndForwardedToOriginQueryStringsConfigQueryStringsArgs(
+                            items=list(queries)
+                        )
+                        if queries
+                        else None
+                    ),
                 )
             ),
         )
@@ -216,6 +269,18 @@ function handler(event) {{
   event.response.headers['cache-control'] = {{ value: 'public, max-age={YEAR_SECONDS}, immutable' }};
   return event.response;
 }}
+"""
+
+_IMAGES = """\
+// Viewer request. Browsers write Accept in hundreds of ways, and each would be a copy of its own in the cache: the best
+// format that is named stays.
+function handler(event) {
+  var headers = event.request.headers;
+  var accepted = headers.accept ? headers.accept.value.toLowerCase() : '';
+  var best = accepted.includes('image/avif') ? 'image/avif' : accepted.includes('image/webp') ? 'image/webp' : '*/*';
+  headers.accept = { value: best };
+  return event.request;
+}
 """
 
 

@@ -30,11 +30,15 @@ Source: https://developers.cloudflare.com/waf/rate-limiting-rules/#availability"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CloudflareEdgeArgs:
-    """The product's names, their zone, and the distribution that answers for them."""
+    """The product's names, their zone, and the distribution that answers for them.
+
+    `image_resizing` says that CloudFront keeps a copy of `/img/*` for each format that browsers accept.
+    """
 
     hosts: Hosts
     zone_id: pulumi.Input[str]
     distribution_domain_name: pulumi.Input[str]
+    image_resizing: bool = False
 
 
 class CloudflareEdge(Component):
@@ -108,6 +112,7 @@ class CloudflareEdge(Component):
                         "browserTtl": {"mode": "respect_origin"},
                     },
                 ),
+                *([_IMAGES] if self._args.image_resizing else []),
                 _rule(
                     "api",
                     "API and WebSockets: never",
@@ -158,3 +163,14 @@ def _rule(ref: str, description: str, expression: str, action: str, **details: A
 
 def _paths(*prefixes: str) -> str:
     return " or ".join(f'starts_with(http.request.uri.path, "{prefix}")' for prefix in prefixes)
+
+
+_IMAGES = _rule(
+    "images",
+    "Resized images: never, since Cloudflare would give all browsers the format of the first",
+    _paths("/img/"),
+    "set_cache_settings",
+    actionParameters={"cache": False},
+)
+"""Cloudflare caches by extension and heeds `Vary: Accept` on paid plans only.
+https://developers.cloudflare.com/cache/advanced-configuration/vary-for-images/"""

@@ -20,6 +20,9 @@ from stacks.phase import Compute
 
 KUBERNETES_VERSION = "1.35"
 """In standard support until March 2027 (EKS release calendar as of April 2026). One minor a step, never down."""
+METRICS_SERVER_VERSION = "v0.8.1-eksbuild.5"
+"""As public repositories pin it for Kubernetes 1.31 to 1.35; it was not installed here. What a cluster offers:
+`aws eks describe-addon-versions --addon-name metrics-server --kubernetes-version 1.35`."""
 LOG_TYPES = ("api", "audit", "authenticator", "controllerManager", "scheduler")
 CLUSTER_POLICIES = (
     "AmazonEKSBlockStoragePolicy",
@@ -39,7 +42,6 @@ class ClusterArgs:
 
     Attributes:
         compute: the phase's pods, which bound the nodes.
-        burstable: nodes may be of the T family: cheap, and slow once their CPU credits are spent.
         subnet_ids: the private subnets, for nodes, pods and the control plane's interfaces.
         key_arn: KMS key of Kubernetes secrets, the control plane's log and the nodes' disks.
         operator_role_arns: IAM roles that administer the cluster.
@@ -48,7 +50,6 @@ class ClusterArgs:
     """
 
     compute: Compute
-    burstable: bool
     subnet_ids: Sequence[pulumi.Input[str]]
     key_arn: pulumi.Input[str]
     operator_role_arns: Sequence[str]
@@ -265,7 +266,7 @@ class Cluster(Component):
         return [
             kubernetes_object(
                 f"{self._name}-{kind}",
-                node_pool(kind, self._args.compute, burstable=self._args.burstable),
+                node_pool(kind, self._args.compute),
                 self.child(provider=self.provider, depends_on=[nodes]),
             )
             for kind in kinds
@@ -277,6 +278,7 @@ class Cluster(Component):
             f"{self._name}-metrics-server",
             cluster_name=cluster.name,
             addon_name="metrics-server",
+            addon_version=METRICS_SERVER_VERSION,
             resolve_conflicts_on_create="OVERWRITE",
             resolve_conflicts_on_update="OVERWRITE",
             opts=self.child(depends_on=list(pools)),

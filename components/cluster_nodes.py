@@ -49,14 +49,15 @@ def node_class(
     }
 
 
-def node_pool(capacity: Capacity, compute: Compute, *, burstable: bool) -> Manifest:
+def node_pool(capacity: Capacity, compute: Compute) -> Manifest:
     """Nodes of one capacity type, arm64 only, bounded by what the phase's pods can ask for at most.
 
     The heavier spot pool is tried first, by the pods that tolerate its taint. Auto Mode replaces a node
-    after 14 days, which is also how it gets its security patches.
+    after 14 days, which is also how it gets its security patches. Families from 2 GiB (c) to 8 GiB (r) a vCPU
+    fit the pods of every phase; the t family is slow once its CPU credits are spent.
     Labels: https://docs.aws.amazon.com/eks/latest/userguide/create-node-pool.html
     """
-    families = ["c", "m", "r", "t"] if burstable else ["c", "m", "r"]
+    families = ["c", "m", "r", "t"] if compute.burstable else ["c", "m", "r"]
     requirements = [
         {"key": "kubernetes.io/arch", "operator": "In", "values": ["arm64"]},
         {"key": "karpenter.sh/capacity-type", "operator": "In", "values": [capacity]},
@@ -91,10 +92,12 @@ def node_pool(capacity: Capacity, compute: Compute, *, burstable: bool) -> Manif
 def node_limits(compute: Compute) -> dict[str, str]:
     """CPU and memory a pool may buy: all pods at their maximum, a half for what does not pack, and the system.
 
-    A runaway autoscaler stops here, before the budget does.
+    During a release both colours of the API may be at their maximum. A runaway autoscaler stops here, before
+    the budget does.
     """
-    millicores = sum(pods.maximum * pods.cpu_millicores for pods in compute.pods.values())
-    mib = sum(pods.maximum * pods.memory_mib for pods in compute.pods.values())
+    pods = [*compute.pods.values(), *([compute.pods["api"]] if compute.blue_green else [])]
+    millicores = sum(one.maximum * one.cpu_millicores for one in pods)
+    mib = sum(one.maximum * one.memory_mib for one in pods)
     return {
         "cpu": str(ceil(millicores * 1.5 / 1000) + SYSTEM_CPU),
         "memory": f"{ceil(mib * 1.5 / 1024) + SYSTEM_MEMORY_GIB}Gi",

@@ -20,6 +20,7 @@ import pulumi_aws as aws
 from components.alarms import AlarmTopics, Metric, alarm
 from components.component import Component, Site
 from components.edge import EDGE_REGION, HEALTH_PATH, Hosts, require_edge_region
+from components.load_balancer import Colour
 from components.raw import dns_record
 
 NAME_SERVERS = 4
@@ -119,14 +120,15 @@ class OriginZone(Component):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EdgeCertificateArgs:
-    """The product's names, and their zone at Cloudflare."""
+    """Names by label, and their zone at Cloudflare; `purpose` is what the certificate is for."""
 
-    hosts: Hosts
+    names: Mapping[str, str]
+    purpose: str
     cloudflare_zone_id: pulumi.Input[str]
 
 
 class EdgeCertificate(Component):
-    """CloudFront's certificate for all public hosts, proved by records at Cloudflare."""
+    """A certificate in us-east-1, proved by records at Cloudflare: CloudFront's, or that of the partners' API."""
 
     KIND: ClassVar[str] = "edge:EdgeCertificate"
 
@@ -138,16 +140,16 @@ class EdgeCertificate(Component):
     ) -> None:
         """Create the certificate, in us-east-1 wherever `site` stands."""
         super().__init__(name, site, opts)
-        first, *others = args.hosts.public.values()
+        first, *others = args.names.values()
         certificate = aws.acm.Certificate(
             name,
             domain_name=first,
-            subject_alternative_names=others,
+            subject_alternative_names=others or None,
             validation_method="DNS",
             region=EDGE_REGION,
             opts=self.child(),
         )
-        proofs = {label: _proof(certificate, host) for label, host in args.hosts.public.items()}
+        proofs = {label: _proof(certificate, host) for label, host in args.names.items()}
         records = [
             dns_record(
                 f"{name}-proof-{label}",
@@ -156,7 +158,7 @@ class EdgeCertificate(Component):
                 kind="CNAME",
                 content=proof.value,
                 proxied=False,
-                comment="Proves the certificate of CloudFront; renewals need it too",
+                comment=f"Proves the certificate of {args.purpose}; renewals need it too",
                 opts=self.child(),
             )
             for label, proof in proofs.items()
@@ -201,7 +203,8 @@ class OriginRecordArgs:
         load_balancer_dns_name: where to.
         load_balancer_zone_id: Elastic Load Balancing's own zone in the region.
         load_balancer_arn_suffix: `LoadBalancer` in metrics.
-        target_group_arn: of the pods that decide about health (api).
+        target_group_arns: of the API's pods, by colour; `blue` first.
+        weights: share of the API's requests, by the same colours.
         topics: topics of the region.
     """
 
@@ -210,14 +213,19 @@ class OriginRecordArgs:
     load_balancer_dns_name: pulumi.Input[str]
     load_balancer_zone_id: pulumi.Input[str]
     load_balancer_arn_suffix: pulumi.Input[str]
-    target_group_arn: pulumi.Input[str]
+    target_group_arns: Mapping[Colour, pulumi.Input[str]]
+    weights: Mapping[Colour, int]
     topics: AlarmTopics
 
 
 class OriginRecord(Component):
     """The latency record of one region, with the health check that takes it out of the answers.
 
-    The check follows an alarm. Route 53's own checkers cannot reach the load balancer: it is open to
+    Each colour of the API has a check; the record follows that of the colour with most of the requests. Not "either
+    one is healthy": the load balancer sends no request of a dead colour to the other. And not "both are": a release
+    that fails with a tenth of the requests would move all others to the next region, where it fails as well.
+
+    A check follows an alarm. Route 53's own checkers cannot reach the load balancer: it is open to
     CloudFront only, and wants the secret header. The alias's `evaluate_target_health` would do only
     while every target group has pods: it holds a load balancer with one empty group for unhealthy, as
     the idle half of blue and green is.
@@ -235,20 +243,25 @@ class OriginRecord(Component):
         super().__init__(name, site, opts)
         self._name = name
         self._args = args
-        check = self._create_health_check()
+        main = max(args.weights, key=args.weights.__getitem__)
+        checks = {colour: self._create_health_check(colour, is_main=colour == main) for colour in args.weights}
+        check = checks[main]
         self._create_record(check)
         self.health_check_id = check.id
         self.register_outputs({"health_check_id": self.health_check_id})
 
-    def _create_health_check(self) -> aws.route53.HealthCheck:
-        target_group = pulumi.Output.from_input(self._args.target_group_arn)
+    def _create_health_check(self, colour: Colour, *, is_main: bool) -> aws.route53.HealthCheck:
+        """Blue's has no colour in its name: it was there before green."""
+        name = self._name if colour == "blue" else f"{self._name}-{colour}"
+        target_group = pulumi.Output.from_input(self._args.target_group_arns[colour])
+        means = "DNS leaves the region out" if is_main else "it must not be given most of the requests"
         # One plain metric: Route 53 follows no alarm with metric math or percentiles.
         no_target = alarm(
             self,
-            f"{self._name}-no-target",
-            description="No API pod of the region has been healthy for three minutes: DNS leaves the region out.",
+            f"{name}-no-target",
+            description=f"No {colour} API pod of the region has been healthy for three minutes: {means}.",
             runbook="region-unhealthy",
-            severity="page",
+            severity="page" if is_main else "ticket",
             topics=self._args.topics,
             metric=Metric(
                 namespace="AWS/ApplicationELB",
@@ -266,7 +279,7 @@ class OriginRecord(Component):
             missing_data="breaching",
         )
         return aws.route53.HealthCheck(
-            self._name,
+            name,
             type="CLOUDWATCH_METRIC",
             cloudwatch_alarm_name=no_target.name,
             cloudwatch_alarm_region=self.site.region,

@@ -37,6 +37,11 @@ class Hosts:
         return f"cdn.{self.domain}"
 
     @property
+    def partners(self) -> str:
+        """The API for integrators, and where webhooks come in."""
+        return f"partners.{self.domain}"
+
+    @property
     def public(self) -> dict[str, str]:
         """What visitors type, by label; the distribution's aliases."""
         return {"apex": self.domain, "www": self.www, "api": self.api, "cdn": self.cdn}

@@ -8,6 +8,7 @@ from typing import ClassVar
 import pulumi
 import pulumi_aws as aws
 
+from components.alarms import PUBLISHERS
 from components.component import Component, DataClass, Site
 from components.documents import Statement, document
 
@@ -44,6 +45,7 @@ class Keys(Component):
             "What runs the product: secrets, queues, topics, logs, cluster secrets, images.",
             self._log_statement(),
             self._publisher_statement(),
+            self._topic_statement(),
             self._event_statement(),
         )
         self.register_outputs({"data_arn": self.data_arn, "operations_arn": self.operations_arn})
@@ -89,14 +91,32 @@ class Keys(Component):
         }
 
     def _publisher_statement(self) -> Statement:
-        """Services that publish to an encrypted topic use the key themselves, each for this account only."""
+        """Services that publish to an encrypted topic use the key themselves, each for this account only.
+
+        That SES tells KMS the account is not documented (unverified): if it does not, bounces are not delivered.
+        """
         return {
             "Sid": "Publishers",
             "Effect": "Allow",
-            "Principal": {"Service": ["budgets.amazonaws.com", "cloudwatch.amazonaws.com", "events.rds.amazonaws.com"]},
+            "Principal": {"Service": [*PUBLISHERS, "ses.amazonaws.com"]},
             "Action": ["kms:Decrypt", "kms:GenerateDataKey*"],
             "Resource": "*",
             "Condition": {"StringEquals": {"aws:SourceAccount": self._args.account_id}},
+        }
+
+    def _topic_statement(self) -> Statement:
+        """SNS itself, which puts what was published into encrypted queues.
+
+        The condition is the CDK's (https://github.com/aws/aws-cdk/issues/20339).
+        """
+        topics = f"arn:aws:sns:{self.site.region}:{self._args.account_id}:*"
+        return {
+            "Sid": "Topics",
+            "Effect": "Allow",
+            "Principal": {"Service": "sns.amazonaws.com"},
+            "Action": ["kms:Decrypt", "kms:GenerateDataKey*"],
+            "Resource": "*",
+            "Condition": {"ArnLike": {"aws:SourceArn": topics}},
         }
 
     def _event_statement(self) -> Statement:

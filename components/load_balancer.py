@@ -15,7 +15,7 @@ from components.pods import APP_PORT
 
 ORIGIN_HEADER = "x-origin-verify"
 CLOUDFRONT_PREFIX_LIST = "com.amazonaws.global.cloudfront.origin-facing"
-"""Counts as 55 of the 60 rules a security group may have, so this group holds no other ingress."""
+"""Counts as 55 of the 60 rules that a security group may have: there is room for five more."""
 TLS_POLICY = "ELBSecurityPolicy-TLS13-1-2-2021-06"
 IDLE_TIMEOUT_SECONDS = 60
 """Longer than the sockets' ping (25 s), shorter than the application keeps connections open (75 s):
@@ -40,7 +40,8 @@ class LoadBalancerArgs:
         certificate_arn: certificate of `origin.<domain>` in this region.
         origin_token: secret that CloudFront sends in `x-origin-verify`.
         logs_bucket: takes access and connection logs; its policy must already allow that.
-        weights: share of the API's requests by colour; one colour without blue/green.
+        weights: share of the API's requests by colour; `blue` alone without blue/green. 0 is idle.
+        images: there are pods that resize images, for `/img/*`.
         p95_ms: the phase's promise.
         topics: who hears of trouble.
     """
@@ -53,6 +54,7 @@ class LoadBalancerArgs:
     origin_token: pulumi.Input[str]
     logs_bucket: pulumi.Input[str]
     weights: Mapping[Colour, int]
+    images: bool
     p95_ms: int
     topics: AlarmTopics
 
@@ -62,7 +64,10 @@ class LoadBalancer(Component):
 
     It answers 403 to whoever does not know the origin token: CloudFront's addresses are everybody's who
     has a distribution. There is no HTTP listener, CloudFront speaks HTTPS only.
-    The first API target group is `blue` in every phase, so that blue/green adds one and moves none.
+    The first API target group is `blue` in every phase, so that blue/green adds one and moves none. The load
+    balancer never sends a colour's requests to the other one when it has no healthy pod, so a colour that
+    carries requests pages; an idle one is worth a ticket, since the next release starts on it.
+    https://docs.aws.amazon.com/elasticloadbalancing/latest/application/rule-action-types.html
     """
 
     KIND: ClassVar[str] = "network:LoadBalancer"
@@ -73,8 +78,15 @@ class LoadBalancer(Component):
     """As CloudWatch's dimension `LoadBalancer` wants it."""
     dns_name: pulumi.Output[str]
     zone_id: pulumi.Output[str]
+    security_group_id: pulumi.Output[str]
+    listener_arn: pulumi.Output[str]
+    outage_alarm_arn: pulumi.Output[str]
+    """On while many requests fail."""
     api_target_group_arns: Mapping[Colour, pulumi.Output[str]]
+    weights: Mapping[Colour, int]
+    """As they were given, for who else must know."""
     realtime_target_group_arn: pulumi.Output[str]
+    images_target_group_arn: pulumi.Output[str] | None
 
     def __init__(
         self, name: str, site: Site, args: LoadBalancerArgs, opts: pulumi.ResourceOptions | None = None
@@ -82,22 +94,33 @@ class LoadBalancer(Component):
         """Create the load balancer."""
         super().__init__(name, site, opts)
         self._name, self._args = name, args
-        balancer = self._create_load_balancer(self._create_security_group())
+        security_group = self._create_security_group()
+        balancer = self._create_load_balancer(security_group)
         api = {colour: self._create_target_group(f"api-{colour}") for colour in args.weights}
         realtime = self._create_target_group("realtime")
-        self._create_listener(balancer, api, realtime)
-        self._create_error_alarms(balancer)
+        images = self._create_target_group("images") if args.images else None
+        listener = self._create_listener(balancer)
+        self._create_rules(listener, api, realtime, images)
+        self.outage_alarm_arn = self._create_error_alarms(balancer)
         for colour, group in api.items():
             self._create_latency_alarms(f"{name}-api-{colour}", balancer, group)
-            self._create_health_alarms(f"{name}-api-{colour}", balancer, group)
-        self._create_health_alarms(f"{name}-realtime", balancer, realtime)
+            severity: Severity = "page" if args.weights[colour] else "ticket"
+            self._create_health_alarms(f"{name}-api-{colour}", balancer, group, severity)
+        self._create_health_alarms(f"{name}-realtime", balancer, realtime, "page")
+        if images is not None:
+            # CloudFront goes on serving what was resized before.
+            self._create_health_alarms(f"{name}-images", balancer, images, "ticket")
 
         self.arn = balancer.arn
         self.arn_suffix = balancer.arn_suffix
         self.dns_name = balancer.dns_name
         self.zone_id = balancer.zone_id
+        self.security_group_id = security_group.id
+        self.listener_arn = listener.arn
+        self.weights = args.weights
         self.api_target_group_arns = {colour: group.arn for colour, group in api.items()}
         self.realtime_target_group_arn = realtime.arn
+        self.images_target_group_arn = None if images is None else images.arn
         self.register_outputs({"arn": self.arn, "dns_name": self.dns_name, "zone_id": self.zone_id})
 
     def _create_security_group(self) -> aws.ec2.SecurityGroup:
@@ -201,13 +224,8 @@ class LoadBalancer(Component):
             opts=self.child(),
         )
 
-    def _create_listener(
-        self,
-        balancer: aws.lb.LoadBalancer,
-        api: Mapping[Colour, aws.lb.TargetGroup],
-        realtime: aws.lb.TargetGroup,
-    ) -> None:
-        listener = aws.lb.Listener(
+    def _create_listener(self, balancer: aws.lb.LoadBalancer) -> aws.lb.Listener:
+        return aws.lb.Listener(
             f"{self._name}-https",
             load_balancer_arn=balancer.arn,
             port=443,
@@ -225,10 +243,19 @@ class LoadBalancer(Component):
             ],
             opts=self.child(),
         )
-        path = aws.lb.ListenerRuleConditionPathPatternArgs(values=["/ws", "/ws/*"])
-        self._create_rule("realtime", listener, 10, {realtime.arn: 100}, path)
+
+    def _create_rules(
+        self,
+        listener: aws.lb.Listener,
+        api: Mapping[Colour, aws.lb.TargetGroup],
+        realtime: aws.lb.TargetGroup,
+        images: aws.lb.TargetGroup | None,
+    ) -> None:
+        self._create_rule("realtime", listener, 10, {realtime.arn: 100}, ["/ws", "/ws/*"])
+        if images is not None:
+            self._create_rule("images", listener, 15, {images.arn: 100}, ["/img/*"])
         weights = {api[colour].arn: weight for colour, weight in self._args.weights.items()}
-        self._create_rule("api", listener, 20, weights, None)
+        self._create_rule("api", listener, 20, weights, [])
 
     def _create_rule(
         self,
@@ -236,14 +263,15 @@ class LoadBalancer(Component):
         listener: aws.lb.Listener,
         priority: int,
         weights: Mapping[pulumi.Output[str], int],
-        path: aws.lb.ListenerRuleConditionPathPatternArgs | None,
+        paths: Sequence[str],
     ) -> None:
         header = aws.lb.ListenerRuleConditionHttpHeaderArgs(
             http_header_name=ORIGIN_HEADER, values=[pulumi.Output.secret(self._args.origin_token)]
         )
         conditions = [aws.lb.ListenerRuleConditionArgs(http_header=header)]
-        if path is not None:
-            conditions.append(aws.lb.ListenerRuleConditionArgs(path_pattern=path))
+        if paths:
+            pattern = aws.lb.ListenerRuleConditionPathPatternArgs(values=paths)
+            conditions.append(aws.lb.ListenerRuleConditionArgs(path_pattern=pattern))
         targets = [
             aws.lb.ListenerRuleActionForwardTargetGroupArgs(arn=arn, weight=weight) for arn, weight in weights.items()
         ]
@@ -260,8 +288,8 @@ class LoadBalancer(Component):
             opts=self.child(),
         )
 
-    def _create_error_alarms(self, balancer: aws.lb.LoadBalancer) -> None:
-        """Share of answers that are 5xx, the load balancer's own among them.
+    def _create_error_alarms(self, balancer: aws.lb.LoadBalancer) -> pulumi.Output[str]:
+        """Share of answers that are 5xx, the load balancer's own among them; the ARN of the alarm that pages.
 
         `RequestCount` leaves out requests for which no target was found, so the load balancer's own
         errors are added to it: otherwise a total outage would look like a quiet minute.
@@ -274,7 +302,7 @@ class LoadBalancer(Component):
         total = "(FILL(requests,0)+FILL(own,0))"
         rate = f"IF({total}>={FEW_REQUESTS},100*(FILL(target,0)+FILL(own,0))/{total},0)"
         levels: Sequence[tuple[str, int, Severity]] = (("errors-high", 5, "page"), ("errors", 1, "ticket"))
-        for suffix, percent, severity in levels:
+        alarms = [
             math_alarm(
                 self,
                 f"{self._name}-{suffix}",
@@ -286,6 +314,9 @@ class LoadBalancer(Component):
                 metrics=metrics,
                 threshold=percent,
             )
+            for suffix, percent, severity in levels
+        ]
+        return alarms[0].arn
 
     def _create_latency_alarms(self, name: str, balancer: aws.lb.LoadBalancer, group: aws.lb.TargetGroup) -> None:
         """200 ms is worth a look, the phase's promise is broken, one second is an outage."""
@@ -307,7 +338,9 @@ class LoadBalancer(Component):
                 threshold=limit_ms / 1_000,
             )
 
-    def _create_health_alarms(self, name: str, balancer: aws.lb.LoadBalancer, group: aws.lb.TargetGroup) -> None:
+    def _create_health_alarms(
+        self, name: str, balancer: aws.lb.LoadBalancer, group: aws.lb.TargetGroup, none_healthy: Severity
+    ) -> None:
         alarm(
             self,
             f"{name}-unhealthy",
@@ -323,7 +356,7 @@ class LoadBalancer(Component):
             f"{name}-none-healthy",
             description="No pod behind the load balancer is healthy for 3 minutes.",
             runbook="unhealthy-targets",
-            severity="page",
+            severity=none_healthy,
             topics=self._args.topics,
             metric=self._metric(balancer, "HealthyHostCount", "Maximum", group),
             threshold=1,

@@ -11,7 +11,7 @@ import pulumi_aws as aws
 
 from components.alarms import AlarmTopics, Metric, alarm
 from components.component import Component, DataClass, Site
-from components.documents import document
+from components.documents import Statement, document
 
 MAX_RECEIVES = 5
 """Attempts before a message is set aside."""
@@ -22,11 +22,19 @@ DAY_SECONDS = 86_400
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MessagingArgs:
-    """`queues` are job types; `key_arn` encrypts what is in them."""
+    """What the queues are for, and who fills them.
+
+    Attributes:
+        queues: job types.
+        key_arn: KMS key of the messages.
+        topics: hear of queues that fill up, and of jobs that were set aside.
+        publisher_arn: SNS topic that may send to the queues, besides the roles that may (`fan_out`).
+    """
 
     queues: Sequence[str]
     key_arn: pulumi.Input[str]
     topics: AlarmTopics
+    publisher_arn: str | None = None
 
 
 class Messaging(Component):
@@ -64,7 +72,7 @@ class Messaging(Component):
             message_retention_seconds=14 * DAY_SECONDS,
             opts=self.stateful(),
         )
-        self._require_tls(name, queue)
+        self._create_policy(name, queue, None)
         return queue
 
     def _create_queue(self, name: str, dead: aws.sqs.Queue) -> aws.sqs.Queue:
@@ -79,7 +87,7 @@ class Messaging(Component):
             redrive_policy=pulumi.Output.json_dumps({"deadLetterTargetArn": dead.arn, "maxReceiveCount": MAX_RECEIVES}),
             opts=self.stateful(),
         )
-        self._require_tls(name, queue)
+        self._create_policy(name, queue, self._args.publisher_arn)
         aws.sqs.RedriveAllowPolicy(
             name,
             queue_url=dead.url,
@@ -90,24 +98,9 @@ class Messaging(Component):
         )
         return queue
 
-    def _require_tls(self, name: str, queue: aws.sqs.Queue) -> None:
-        aws.sqs.QueuePolicy(
-            name,
-            queue_url=queue.url,
-            policy=queue.arn.apply(
-                lambda arn: document(
-                    {
-                        "Sid": "TlsOnly",
-                        "Effect": "Deny",
-                        "Principal": "*",
-                        "Action": "sqs:*",
-                        "Resource": arn,
-                        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
-                    }
-                )
-            ),
-            opts=self.child(),
-        )
+    def _create_policy(self, name: str, queue: aws.sqs.Queue, publisher_arn: str | None) -> None:
+        policy = queue.arn.apply(lambda arn: own_policy(arn, publisher_arn))
+        aws.sqs.QueuePolicy(name, queue_url=queue.url, policy=policy, opts=self.child())
 
     def _create_alarms(self, name: str, kind: str, queue: aws.sqs.Queue, dead: aws.sqs.Queue) -> None:
         def metric(queue_name: pulumi.Output[str], metric_name: str) -> Metric:
@@ -146,3 +139,29 @@ class Messaging(Component):
             threshold=0,
             evaluation_periods=1,
         )
+
+
+def own_policy(arn: str, publisher_arn: str | None) -> str:
+    """Policy of the queue `arn`: TLS only, and one SNS topic may send if there is one.
+
+    https://docs.aws.amazon.com/sns/latest/dg/subscribe-sqs-queue-to-sns-topic.html
+    """
+    tls_only: Statement = {
+        "Sid": "TlsOnly",
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "sqs:*",
+        "Resource": arn,
+        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+    }
+    if publisher_arn is None:
+        return document(tls_only)
+    publisher: Statement = {
+        "Sid": "Publisher",
+        "Effect": "Allow",
+        "Principal": {"Service": "sns.amazonaws.com"},
+        "Action": "sqs:SendMessage",
+        "Resource": arn,
+        "Condition": {"ArnEquals": {"aws:SourceArn": publisher_arn}},
+    }
+    return document(tls_only, publisher)

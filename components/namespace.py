@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 import pulumi
@@ -28,12 +28,14 @@ class NamespaceArgs:
         provider: the cluster's.
         namespace: its name, a DNS label.
         pod_security: the Pod Security Standard that pods in it must meet.
+        labels: further labels of it, such as the mesh's.
         after: the node pools: pods need them to start, and must be gone before the nodes go.
     """
 
     provider: pulumi.ProviderResource
     namespace: str
     pod_security: PodSecurity
+    labels: Mapping[str, str] = field(default_factory=dict)
     after: Sequence[pulumi.Resource] = ()
 
 
@@ -84,6 +86,7 @@ class Namespace(Component):
                     "app.kubernetes.io/part-of": "headroom",
                     "eks.amazonaws.com/pod-readiness-gate-inject": "enabled",
                     **standard,
+                    **self._args.labels,
                 },
             },
         }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -24,8 +24,8 @@ class NetworkArgs:
         availability_zones: three zone letters, such as `("a", "b", "c")`.
         public_cidrs: one subnet a zone for load balancers and NAT gateways.
         private_cidrs: one a zone for nodes and pods.
-        data_cidrs: one a zone for databases and caches; no route leaves it.
-        nat_gateways: 1 shared, or one a zone.
+        data_cidrs: one a zone for databases and caches; no route leaves it but to a peered region.
+        nat_gateways: 1 shared, or one a zone; 0 where nothing asks for the internet.
         interface_endpoints: AWS services reached inside the VPC, such as `ecr.api`.
         log_key_arn: KMS key of the flow log.
     """
@@ -53,6 +53,8 @@ class Network(Component):
     public_subnet_ids: Sequence[pulumi.Output[str]]
     private_subnet_ids: Sequence[pulumi.Output[str]]
     data_subnet_ids: Sequence[pulumi.Output[str]]
+    route_table_ids: Mapping[str, pulumi.Output[str]]
+    """Tables of the private subnets, `private-a` and so on, and `data`: where a way to another region begins."""
 
     def __init__(self, name: str, site: Site, args: NetworkArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Create the network."""
@@ -65,8 +67,8 @@ class Network(Component):
         data = self._create_subnets("data", args.data_cidrs)
         self._route_public(public)
         nats = self._create_nat_gateways(public)
-        tables = [*self._route_private(private, nats), self._route_data(data)]
-        self._create_gateway_endpoints(tables)
+        tables = {**self._route_private(private, nats), "data": self._create_route_table("data", data)}
+        self._create_gateway_endpoints([*tables.values()])
         self._create_interface_endpoints(private)
         self._create_flow_log()
 
@@ -74,12 +76,14 @@ class Network(Component):
         self.public_subnet_ids = [subnet.id for subnet in public]
         self.private_subnet_ids = [subnet.id for subnet in private]
         self.data_subnet_ids = [subnet.id for subnet in data]
+        self.route_table_ids = {key: table.id for key, table in tables.items()}
         self.register_outputs(
             {
                 "vpc_id": self.vpc_id,
                 "public_subnet_ids": self.public_subnet_ids,
                 "private_subnet_ids": self.private_subnet_ids,
                 "data_subnet_ids": self.data_subnet_ids,
+                "route_table_ids": self.route_table_ids,
             }
         )
 
@@ -146,22 +150,20 @@ class Network(Component):
 
     def _route_private(
         self, subnets: Sequence[aws.ec2.Subnet], nats: Sequence[aws.ec2.NatGateway]
-    ) -> list[aws.ec2.RouteTable]:
-        tables = []
+    ) -> dict[str, aws.ec2.RouteTable]:
+        tables = {}
         for index, zone in enumerate(self._args.availability_zones):
             table = self._create_route_table(f"private-{zone}", [subnets[index]])
-            aws.ec2.Route(
-                f"{self._name}-private-{zone}",
-                route_table_id=table.id,
-                destination_cidr_block="0.0.0.0/0",
-                nat_gateway_id=nats[index % len(nats)].id,
-                opts=self.child(),
-            )
-            tables.append(table)
+            if nats:
+                aws.ec2.Route(
+                    f"{self._name}-private-{zone}",
+                    route_table_id=table.id,
+                    destination_cidr_block="0.0.0.0/0",
+                    nat_gateway_id=nats[index % len(nats)].id,
+                    opts=self.child(),
+                )
+            tables[f"private-{zone}"] = table
         return tables
-
-    def _route_data(self, subnets: Sequence[aws.ec2.Subnet]) -> aws.ec2.RouteTable:
-        return self._create_route_table("data", subnets)
 
     def _create_gateway_endpoints(self, tables: Sequence[aws.ec2.RouteTable]) -> None:
         """Free, and they keep S3 and DynamoDB bytes off the NAT gateways."""

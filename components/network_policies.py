@@ -10,6 +10,11 @@ from components.pods import Manifest, metadata
 
 POD_IDENTITY_AGENT = "169.254.170.23/32"
 """Where pods fetch AWS credentials, on port 80 (EKS user guide, "EKS Pod Identity considerations")."""
+MESH_PORT = 15_008
+"""Pods of the mesh speak mutual TLS to one another on this port, whatever the one they call; network policies see
+no other. https://istio.io/latest/docs/ambient/usage/networkpolicy"""
+MESH_PROBES = "169.254.7.127/32"
+"""Where the kubelet's probes seem to come from once a pod is in the mesh (the same page)."""
 
 
 def pods(match: Mapping[str, str]) -> Manifest:
@@ -21,14 +26,19 @@ def pods(match: Mapping[str, str]) -> Manifest:
     return {"podSelector": {"matchLabels": dict(match)}}
 
 
+def namespace_pods(namespace: str) -> Manifest:
+    """Peer: every pod of another namespace."""
+    return {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}}}
+
+
 def addresses(cidr: pulumi.Input[str]) -> Manifest:
     """Peer: an address range."""
     return {"ipBlock": {"cidr": cidr}}
 
 
-def flow(peers: Sequence[Manifest], port: int, *, inbound: bool = False) -> Manifest:
-    """A rule of `policy`: TCP from (or to) any of `peers` on `port`."""
-    return {"from" if inbound else "to": list(peers), "ports": [{"protocol": "TCP", "port": port}]}
+def flow(peers: Sequence[Manifest], *ports: int, inbound: bool = False) -> Manifest:
+    """A rule of `policy`: TCP from (or to) any of `peers` on any of `ports`."""
+    return {"from" if inbound else "to": list(peers), "ports": [{"protocol": "TCP", "port": port} for port in ports]}
 
 
 def aws_access() -> list[Manifest]:

@@ -12,9 +12,13 @@ from typing import Any
 
 import pulumi
 
+ROLE_LABEL = "headroom/role"
+"""What a pod of the application does, whatever its colour."""
 APP_PORT = 8080
 """Container, Service and target port of the application. Service and container port must be equal: EKS
 network policies are enforced on the pod's port (EKS user guide, "Limit Pod traffic with network policies")."""
+GRPC_PORT = 50_051
+"""Of the services, for one another; the load balancer speaks HTTP to `APP_PORT` only."""
 USER_ID = 65_532
 """The non-root user of distroless images, as user, group and volume group."""
 PRE_STOP_SECONDS = 15
@@ -123,13 +127,20 @@ def disruption_budget(
 
 
 def service(
-    name: str, namespace: pulumi.Input[str], name_labels: Mapping[str, str], match: Mapping[str, str], port: int
+    name: str,
+    namespace: pulumi.Input[str],
+    name_labels: Mapping[str, str],
+    match: Mapping[str, str],
+    port: int,
+    *,
+    grpc: bool = False,
 ) -> Manifest:
-    """A ClusterIP Service that Pulumi does not wait for.
+    """A ClusterIP Service on `port`, and on `GRPC_PORT` if `grpc`; Pulumi does not wait for it.
 
     Its pods come after it (readiness gates are only put into pods that are created once the Service and
     the target group binding exist), while Pulumi would wait for endpoints first.
     """
+    ports = {"main": port, **({"grpc": GRPC_PORT} if grpc else {})}
     return {
         "apiVersion": "v1",
         "kind": "Service",
@@ -137,7 +148,9 @@ def service(
         "spec": {
             "type": "ClusterIP",
             "selector": dict(match),
-            "ports": [{"name": "main", "port": port, "targetPort": port, "protocol": "TCP"}],
+            "ports": [
+                {"name": key, "port": number, "targetPort": number, "protocol": "TCP"} for key, number in ports.items()
+            ],
         },
     }
 
@@ -185,3 +198,8 @@ def rds_trust(region: str) -> tuple[Sequence[Manifest], Sequence[Manifest], Sequ
     }
     volume = {"name": "rds-trust", "emptyDir": {"sizeLimit": "1Mi"}}
     return [container], [volume], [{**mount, "readOnly": True}]
+
+
+def scraped(port: int) -> dict[str, str]:
+    """Annotations that a pod's metrics are found by (see `components.prometheus`)."""
+    return {"prometheus.io/scrape": "true", "prometheus.io/port": str(port), "prometheus.io/path": "/metrics"}

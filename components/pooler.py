@@ -49,7 +49,32 @@ within its cap of 10 s instead of queueing without end."""
 DRAIN_SECONDS = 330
 """The application renews its connections every 300 s; until then a stopping pooler serves those it has."""
 
+WARM_CONNECTIONS = 1
+"""Kept to each database in another region by a pod with clients: TCP, TLS and SCRAM take several round trips there,
+which a query would wait for. PgBouncer's idle timeout spares them."""
+
 Role = Literal["writer", "reader"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Primary:
+    """One primary and what is read in its place.
+
+    Attributes:
+        databases: names of its databases, one a logical shard.
+        writer_address: the primary.
+        reader_addresses: its replicas; without any, readers read from the primary.
+        local: it stands in the poolers' own region.
+    """
+
+    databases: Sequence[str]
+    writer_address: pulumi.Input[str]
+    reader_addresses: Sequence[pulumi.Input[str]]
+    local: bool
+
+    def addresses(self, role: Role) -> Sequence[pulumi.Input[str]]:
+        """Where a pooler of `role` connects to."""
+        return [self.writer_address] if role == "writer" else self.reader_addresses or [self.writer_address]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,12 +85,10 @@ class PoolerArgs:
         provider: the cluster's.
         namespace: where the pods run.
         size: the phase's client connections and pods.
-        databases: names of the databases on the primary, one a logical shard.
-        writer_address: the primary.
-        reader_addresses: its replicas in this region; without any, readers read from the primary.
-        writer_server_connections: what all poolers together may open to the primary.
+        primaries: all that the application reaches, whatever their region.
+        writer_server_connections: what all poolers of this region together may open to one primary.
         reader_server_connections: the same for one replica.
-        data_cidrs: the subnets that databases are in.
+        data_cidrs: the subnets that databases are in, of every region with one.
         client: labels of the pods that may connect.
         user: database role of the pods.
         password: its password (secret).
@@ -75,9 +98,7 @@ class PoolerArgs:
     provider: pulumi.ProviderResource
     namespace: pulumi.Input[str]
     size: PoolerSize
-    databases: Sequence[str]
-    writer_address: pulumi.Input[str]
-    reader_addresses: Sequence[pulumi.Input[str]]
+    primaries: Sequence[Primary]
     writer_server_connections: int
     reader_server_connections: int
     data_cidrs: Sequence[str]
@@ -123,13 +144,9 @@ class Pooler(Component):
         """Create both poolers."""
         super().__init__(name, site, opts)
         self._name, self._args = name, args
-        shared = not args.reader_addresses
-        # Without replicas both poolers open connections to the primary, so each takes half of its budget.
-        writer_budget = args.writer_server_connections // 2 if shared else args.writer_server_connections
-        reader_budget = writer_budget if shared else args.reader_server_connections * len(args.reader_addresses)
         secret = self._create_secret()
-        self._create("writer", [args.writer_address], writer_budget, secret)
-        self._create("reader", args.reader_addresses or [args.writer_address], reader_budget, secret)
+        self._create("writer", secret)
+        self._create("reader", secret)
         self.hosts = {role: self._host(role) for role in ("writer", "reader")}
         self.register_outputs({"hosts": self.hosts})
 
@@ -148,12 +165,24 @@ class Pooler(Component):
         }
         return kubernetes_object(f"{self._name}-users", manifest, self.child(provider=self._args.provider))
 
-    def _create(
-        self, role: Role, addresses_: Sequence[pulumi.Input[str]], budget: int, secret: KubernetesObject
-    ) -> None:
+    def _pool_size(self, role: Role, primary: Primary) -> int:
+        """What one pod may open for each database of `primary`.
+
+        Without replicas both poolers open connections to the primary, so each takes half of its budget.
+        """
+        args, readers = self._args, len(primary.reader_addresses)
+        if not readers:
+            budget = args.writer_server_connections // 2
+        elif role == "writer":
+            budget = args.writer_server_connections
+        else:
+            budget = args.reader_server_connections * readers
+        return pool_size(budget, args.size.pods, len(primary.databases))
+
+    def _create(self, role: Role, secret: KubernetesObject) -> None:
         name, own_labels, match = f"{NAME}-{role}", labels(NAME, role), selector(NAME, role)
         namespace, provider = self._args.namespace, self._args.provider
-        configuration = {"pgbouncer.ini": self._configuration(addresses_, budget)}
+        configuration = {"pgbouncer.ini": self._configuration(role)}
 
         def add(kind: str, manifest: Manifest, depends_on: list[pulumi.Resource] | None = None) -> KubernetesObject:
             options = self.child(provider=provider, depends_on=depends_on, custom_timeouts=_TIMEOUTS)
@@ -174,14 +203,19 @@ class Pooler(Component):
         deployment = self._deployment(name, own_labels, match, fingerprint(configuration))
         add("", deployment, [policies, config_map, secret])
 
-    def _configuration(self, addresses_: Sequence[pulumi.Input[str]], budget: int) -> pulumi.Output[str]:
+    def _configuration(self, role: Role) -> pulumi.Output[str]:
         """`pgbouncer.ini`. Several hosts are used in turn for new server connections.
 
         Prepared statements are on and the drivers' caches stay on with them: switched off, the same work
-        takes two to five times as long. `extra_float_digits` is what JDBC and older drivers send at start.
+        takes two to five times as long. The price: a migration that changes what a statement returns makes it fail
+        until its server connection is closed, at the latest after `server_lifetime`. RECONNECT would close them, but
+        only through each pod's administration console, so migrations only add columns, and the runbook of
+        `database-connections` restarts the poolers when one did not. `extra_float_digits` is what JDBC and older
+        drivers send at start.
         """
         size = self._args.size
-        pool = pool_size(budget, size.pods, len(self._args.databases))
+        pools = [self._pool_size(role, primary) for primary in self._args.primaries]
+        default = min(pools)
         settings: dict[str, str | int] = {
             "listen_addr": "0.0.0.0",  # noqa: S104 a pod's own address; the network policy says who reaches it
             "listen_port": PORT,
@@ -191,8 +225,8 @@ class Pooler(Component):
             "pool_mode": "transaction",
             "max_prepared_statements": 200,
             "max_client_conn": ceil(size.client_connections / size.pods),
-            "default_pool_size": pool,
-            "max_db_connections": pool,
+            "default_pool_size": default,
+            "max_db_connections": default,
             "reserve_pool_size": 0,
             "query_wait_timeout": QUERY_WAIT_SECONDS,
             "client_login_timeout": 10,
@@ -214,14 +248,28 @@ class Pooler(Component):
             "stats_period": 60,
         }
         lines = [f"{key} = {value}".rstrip() for key, value in settings.items()]
-        databases = self._args.databases
+        entries = [
+            self._entry(
+                database, primary, role, {} if pool == default else {"pool_size": pool, "max_db_connections": pool}
+            )
+            for primary, pool in zip(self._args.primaries, pools, strict=True)
+            for database in primary.databases
+        ]
+
+        def render(databases: Sequence[str]) -> str:
+            return "\n".join(["[databases]", *databases, "", "[pgbouncer]", *lines, ""])
+
+        return pulumi.Output.all(*entries).apply(render)
+
+    def _entry(self, database: str, primary: Primary, role: Role, limits: Mapping[str, int]) -> pulumi.Output[str]:
+        """One database's line; it says only what differs from the defaults."""
+        warm = {} if primary.local else {"min_pool_size": WARM_CONNECTIONS}
+        more = "".join(f" {key}={value}" for key, value in {**limits, **warm}.items())
 
         def render(hosts: Sequence[str]) -> str:
-            host = ",".join(hosts)
-            entries = [f"{database} = host={host} port={DATABASE_PORT} dbname={database}" for database in databases]
-            return "\n".join(["[databases]", *entries, "", "[pgbouncer]", *lines, ""])
+            return f"{database} = host={','.join(hosts)} port={DATABASE_PORT} dbname={database}{more}"
 
-        return pulumi.Output.all(*addresses_).apply(render)
+        return pulumi.Output.all(*primary.addresses(role)).apply(render)
 
     def _policy(self, name: str, own_labels: Mapping[str, str], match: Mapping[str, str]) -> Manifest:
         """HTTPS out is for RDS's authorities, which each pod fetches when it starts."""

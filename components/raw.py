@@ -155,3 +155,39 @@ def kubernetes_object(name: str, manifest: Manifest, opts: pulumi.ResourceOption
         secret = pulumi.ResourceOptions(additional_secret_outputs=["data", "stringData"])
         opts = pulumi.ResourceOptions.merge(opts, secret)
     return KubernetesObject(kubernetes_token(manifest), name, manifest, opts)
+
+
+def helm_release(
+    name: str,
+    *,
+    release: str,
+    namespace: str,
+    chart: str,
+    version: str,
+    repository: str,
+    values: Mapping[str, Any],
+    opts: pulumi.ResourceOptions | None = None,
+) -> KubernetesObject:
+    """Install one version of a Helm chart; its pods are waited for.
+
+    Args:
+        name: logical name.
+        release: Helm's name of it.
+        namespace: where it goes; it must exist.
+        chart: name in the repository.
+        version: exact.
+        repository: URL of the chart's repository.
+        values: what differs from the chart's own.
+        opts: resource options, with the cluster's provider.
+    """
+    properties = {
+        "name": release,
+        "namespace": namespace,
+        "chart": chart,
+        "version": version,
+        "repositoryOpts": {"repo": repository},
+        "values": dict(values),
+        "atomic": True,
+        "timeout": 600,
+    }
+    return KubernetesObject("kubernetes:helm.sh/v3:Release", name, properties, opts)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -11,7 +11,9 @@ import pulumi
 from components.cluster_nodes import SPOT_TAINT
 from components.pods import (
     APP_PORT,
+    GRPC_PORT,
     PRE_STOP_SECONDS,
+    ROLE_LABEL,
     Manifest,
     drain,
     labels,
@@ -23,8 +25,8 @@ from components.pods import (
     selector,
     spread,
 )
-from components.workload_access import APP, MIGRATION, ROLE_LABEL
-from stacks.phase import Pods
+from components.workload_access import APP, IMAGES, MIGRATION
+from stacks.phase import SERVICES, Pods
 
 PLACEHOLDER_IMAGE = (
     "docker.io/hashicorp/http-echo:1.0@sha256:fcb75f691c8b0414d670ae570240cbf95502cc18a9ba57e982ecac589760a186"
@@ -52,6 +54,7 @@ class Deployed:
         role: what the image does.
         image: with digest.
         pods: bounds and size.
+        jobs: the queues that it reads, by job type.
         interruptible: may run on spot nodes.
         namespace: of everything.
         annotations: on the pods; a change restarts them.
@@ -61,6 +64,7 @@ class Deployed:
     role: str
     image: str
     pods: Pods
+    jobs: Sequence[str]
     interruptible: bool
     namespace: pulumi.Input[str]
     annotations: Mapping[str, pulumi.Input[str]]
@@ -68,12 +72,26 @@ class Deployed:
     @property
     def labels(self) -> dict[str, str]:
         """Of the objects and the pods."""
-        return {**labels(APP, self.name), ROLE_LABEL: self.role}
+        return {**labels(self._application, self.name), ROLE_LABEL: self.role}
 
     @property
     def match(self) -> dict[str, str]:
         """What selects the pods."""
-        return selector(APP, self.name)
+        return selector(self._application, self.name)
+
+    @property
+    def is_service(self) -> bool:
+        """Other pods call it by gRPC."""
+        return self.role in SERVICES
+
+    @property
+    def has_secrets(self) -> bool:
+        """Who resizes images works on files of strangers, and needs none of ours to do it."""
+        return self.role != IMAGES
+
+    @property
+    def _application(self) -> str:
+        return IMAGES if self.role == IMAGES else APP
 
 
 def digest(image: str) -> str:
@@ -95,25 +113,29 @@ def deployment(app: Deployed) -> Manifest:
     https://github.com/pulumi/pulumi-kubernetes/issues/2491
     """
     grace = _GRACE_SECONDS.get(app.role, 60)
+    ports = {"main": APP_PORT, **({"grpc": GRPC_PORT} if app.is_service else {})}
+    mounts: list[Manifest] = [{"name": "tmp", "mountPath": "/tmp"}]  # noqa: S108 the container's own
+    volumes: list[Manifest] = [{"name": "tmp", "emptyDir": {"sizeLimit": "64Mi"}}]
+    if app.has_secrets:
+        mounts.append({"name": "secrets", "mountPath": SECRETS_PATH, "readOnly": True})
+        volumes.append({"name": "secrets", "secret": {"secretName": APP, "defaultMode": 0o440}})
     container = {
         "name": APP,
         "image": app.image,
         "env": [
             {"name": "SERVICE_ROLE", "value": app.role},
             {"name": "GRACEFUL_SHUTDOWN_SECONDS", "value": str(grace - PRE_STOP_SECONDS - 5)},
+            *([{"name": "JOB_TYPES", "value": ",".join(app.jobs)}] if app.jobs else []),
         ],
         "envFrom": [{"configMapRef": {"name": APP}}],
-        "ports": [{"name": "main", "containerPort": APP_PORT, "protocol": "TCP"}],
+        "ports": [{"name": key, "containerPort": port, "protocol": "TCP"} for key, port in ports.items()],
         "startupProbe": {**_probe("/health"), "periodSeconds": 2, "failureThreshold": 60},
         "livenessProbe": {**_probe("/health"), "periodSeconds": 10, "timeoutSeconds": 5, "failureThreshold": 3},
         "readinessProbe": {**_probe("/ready"), "periodSeconds": 5, "timeoutSeconds": 2, "failureThreshold": 3},
         "lifecycle": drain(),
         "resources": resources(app.pods.cpu_millicores, app.pods.memory_mib),
         "securityContext": restricted_container(),
-        "volumeMounts": [
-            {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 the container's own
-            {"name": "secrets", "mountPath": SECRETS_PATH, "readOnly": True},
-        ],
+        "volumeMounts": mounts,
         **_placeholder(app.image, ["-listen", f":{APP_PORT}", "-text", f"headroom {app.role}: no image configured"]),
     }
     pod: Manifest = {
@@ -124,10 +146,7 @@ def deployment(app: Deployed) -> Manifest:
         "terminationGracePeriodSeconds": grace,
         "topologySpreadConstraints": spread(app.match),
         "containers": [container],
-        "volumes": [
-            {"name": "tmp", "emptyDir": {"sizeLimit": "64Mi"}},
-            {"name": "secrets", "secret": {"secretName": APP, "defaultMode": 0o440}},
-        ],
+        "volumes": volumes,
     }
     if app.interruptible:
         pod["tolerations"] = [{"key": SPOT_TAINT, "operator": "Equal", "value": "true", "effect": "NoSchedule"}]

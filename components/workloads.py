@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import pulumi
 
@@ -14,17 +14,19 @@ from components.load_balancer import IDLE_TIMEOUT_SECONDS, Colour
 from components.pod_identity import pod_identity
 from components.pods import (
     APP_PORT,
+    GRPC_PORT,
     RDS_TRUST_FILE,
     Manifest,
     disruption_budget,
     fingerprint,
     labels,
     metadata,
+    scraped,
     selector,
     service,
 )
 from components.raw import KubernetesObject, kubernetes_object
-from components.workload_access import APP, MIGRATION, AwsAccess, app_policies, statements
+from components.workload_access import APP, IMAGES, MIGRATION, AwsAccess, app_policies, jobs, statements
 from components.workload_manifests import (
     SECRETS_PATH,
     WEB_CONCURRENCY,
@@ -35,14 +37,23 @@ from components.workload_manifests import (
     migration,
     target_group_binding,
 )
-from stacks.phase import Compute
+from stacks.phase import SERVICES, Compute, Pods
 from stacks.phase import Pooler as PoolerSize
 
-CORE_ROLES = ("api", "realtime", "worker")
 UNINTERRUPTED_ROLES = ("realtime",)
 """Never on spot nodes: a lost node costs each of its sockets a reconnect."""
 UNREACHABLE_ROLES = ("worker",)
 """Nobody connects to them, so they have no Service."""
+GRPC_CONNECTION_AGE_SECONDS = 60
+"""A service closes connections of this age: one lives on a single pod, and a new pod would get no calls."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OwnPrimary:
+    """A primary of this region, which this region migrates: its address, and its databases, one a logical shard."""
+
+    host: pulumi.Input[str]
+    databases: Sequence[str]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -51,8 +62,8 @@ class DatabaseAccess:
 
     Attributes:
         hosts: the poolers, by `writer` and `reader`.
-        direct_host: the primary itself, for the migration.
-        name: of the database.
+        primaries: those of this region themselves, for the migration: other regions migrate their own.
+        name: of the first logical shard's database.
         user: role of the pods.
         password: its password (secret).
         owner: role of the migration.
@@ -60,7 +71,7 @@ class DatabaseAccess:
     """
 
     hosts: Mapping[pooler.Role, pulumi.Input[str]]
-    direct_host: pulumi.Input[str]
+    primaries: Sequence[OwnPrimary]
     name: str
     user: str
     password: pulumi.Input[str]
@@ -87,7 +98,8 @@ class WorkloadsArgs:
         account_id: of this stack.
         namespace: where everything runs, `restricted`.
         image: with digest; all roles and the migration.
-        api_images: image of the API by colour; one colour without blue/green.
+        api_images: image of the API by colour; `blue` alone without blue/green.
+        api_weights: share of the API's requests by the same colours; 0 is idle.
         compute: the phase's pods.
         connections: the phase's pooler, for what each process may hold.
         database: PostgreSQL.
@@ -96,7 +108,9 @@ class WorkloadsArgs:
         api_target_group_arns: the load balancer's groups, by colour.
         realtime_target_group_arn: its group for sockets.
         public_cidrs: the load balancer's subnets.
-        data_cidrs: the subnets of databases and caches.
+        images_target_group_arn: its group for images, where there are pods for them.
+        data_cidrs: the subnets of databases and caches, of every region that the pods use.
+        collector_cidrs: the nodes' subnets, where the collectors of traces and metrics are; none without them.
         settings: further environment variables, not secret.
         secrets: further secret files by name, such as `sentry_dsn` (secret).
         secret_versions: change when a secret does, so that the pods restart.
@@ -108,6 +122,7 @@ class WorkloadsArgs:
     namespace: pulumi.Input[str]
     image: str
     api_images: Mapping[Colour, str]
+    api_weights: Mapping[Colour, int]
     compute: Compute
     connections: PoolerSize
     database: DatabaseAccess
@@ -115,8 +130,10 @@ class WorkloadsArgs:
     aws: AwsAccess
     api_target_group_arns: Mapping[Colour, pulumi.Input[str]]
     realtime_target_group_arn: pulumi.Input[str]
+    images_target_group_arn: pulumi.Input[str] | None
     public_cidrs: Sequence[str]
     data_cidrs: Sequence[str]
+    collector_cidrs: Sequence[str]
     settings: Mapping[str, pulumi.Input[str]]
     secrets: Mapping[str, pulumi.Input[str]]
     secret_versions: Sequence[pulumi.Input[str]]
@@ -126,8 +143,12 @@ class Workloads(Component):
     """For each role: service account with its AWS access, Deployment, autoscaler, disruption budget, Service.
 
     Shared by all: configuration, secrets, network policies, and the migration that every Deployment waits
-    for. `api` and `realtime` join the load balancer by target group bindings, which stand before the pods:
-    only then EKS holds each pod unready until its target is healthy.
+    for. `api`, `realtime` and `images` join the load balancer by target group bindings, which stand before the
+    pods: only then EKS holds each pod unready until its target is healthy.
+
+    Blue and green: a colour with any share of the requests has the phase's full minimum of pods, an idle one has a
+    single pod, which proves that the image starts. So a share goes from 0 to a tenth first, and the colour that is
+    left keeps 1 % until nobody wants to go back to it.
     """
 
     KIND: ClassVar[str] = "compute:Workloads"
@@ -143,34 +164,45 @@ class Workloads(Component):
             *policies,
             self._create_config_map(configuration),
             self._create_secret(APP, self._secrets()),
-            self._create_migration(policies),
         ]
-        annotations = {"headroom/config": fingerprint(configuration), "headroom/secrets": self._secret_fingerprint()}
-        for role, pods in args.compute.pods.items():
+        migrations = self._create_migrations(policies)
+        annotations = {
+            "headroom/config": fingerprint(configuration),
+            "headroom/secrets": self._secret_fingerprint(),
+            **(scraped(APP_PORT) if args.collector_cidrs else {}),
+        }
+        for role in args.compute.pods:
             identity = self._create_identity(role)
-            interruptible = args.compute.spot and role not in UNINTERRUPTED_ROLES
-            for deployed_name, image, target_group_arn in self._variants(role):
+            for variant in self._variants(role):
                 app = Deployed(
-                    name=deployed_name,
+                    name=variant.name,
                     role=role,
-                    image=image,
-                    pods=pods,
-                    interruptible=interruptible,
+                    image=variant.image,
+                    pods=variant.pods,
+                    jobs=jobs(role, args.compute.pods, args.aws.queue_urls),
+                    interruptible=args.compute.spot and role not in UNINTERRUPTED_ROLES,
                     namespace=args.namespace,
                     annotations=annotations,
                 )
-                self._create_role(app, target_group_arn, [*shared, *identity])
+                self._create_role(app, variant.target_group_arn, [*shared, *migrations[app.image], *identity])
         self.register_outputs({})
 
-    def _variants(self, role: str) -> list[tuple[str, str, pulumi.Input[str] | None]]:
-        """Deployments of a role: name, image, target group. The API's first is `api-blue` in every phase."""
-        if role == "api":
-            return [
-                (f"api-{colour}", image, self._args.api_target_group_arns[colour])
-                for colour, image in self._args.api_images.items()
-            ]
-        target_group_arn = self._args.realtime_target_group_arn if role == "realtime" else None
-        return [(role, self._args.image, target_group_arn)]
+    def _variants(self, role: str) -> list[_Variant]:
+        """Deployments of a role. The API's first is `api-blue` in every phase."""
+        args, pods = self._args, self._args.compute.pods[role]
+        if role != "api":
+            groups = {"realtime": args.realtime_target_group_arn, IMAGES: args.images_target_group_arn}
+            return [_Variant(role, args.image, pods, groups.get(role))]
+        idle = pods.model_copy(update={"minimum": 1, "maximum": 1})
+        return [
+            _Variant(
+                f"api-{colour}",
+                image,
+                pods if args.api_weights[colour] else idle,
+                args.api_target_group_arns[colour],
+            )
+            for colour, image in args.api_images.items()
+        ]
 
     def _create_policies(self) -> list[pulumi.Resource]:
         manifests = app_policies(
@@ -180,9 +212,16 @@ class Workloads(Component):
             pooler=selector(pooler.NAME),
             pooler_port=pooler.PORT,
             cache_port=cache.PORT,
-            services=bool(self._args.compute.pods.keys() - set(CORE_ROLES)),
+            services=self._has_services,
+            images=IMAGES in self._args.compute.pods,
+            collector_cidrs=self._args.collector_cidrs,
+            mesh=self._args.compute.mesh,
         )
         return [self._add(f"policy-{key}", manifest) for key, manifest in manifests.items()]
+
+    @property
+    def _has_services(self) -> bool:
+        return any(role in SERVICES for role in self._args.compute.pods)
 
     def _configuration(self) -> dict[str, pulumi.Input[str]]:
         """Environment of all roles: nothing secret, addresses and limits only."""
@@ -212,6 +251,7 @@ class Workloads(Component):
             "UPLOADS_BUCKET": args.aws.uploads_bucket,
             "SIGNING_KEYS_ARN": args.aws.signing_keys_arn,
             **queues,
+            **(_GRPC if self._has_services else {}),
             **args.settings,
         }
 
@@ -243,27 +283,47 @@ class Workloads(Component):
         }
         return self._add(f"secret-{key}", manifest)
 
-    def _create_migration(self, policies: list[pulumi.Resource]) -> KubernetesObject:
-        """The owner's password is in a secret that no other pod mounts; the migration sets the pods' own."""
+    def _create_migrations(self, policies: list[pulumi.Resource]) -> dict[str, list[pulumi.Resource]]:
+        """Jobs by image, one a primary, for the pods of that image to wait for.
+
+        A colour's own image comes after the image of all, as it is the newer one. An image must leave a schema
+        alone that is newer than itself, and each may only add to what the one before it still uses.
+        The owner's password is in a secret that no other pod mounts; the migration sets the pods' own.
+        """
+        args = self._args
+        secrets = {"database_password": args.database.owner_password, "application_password": args.database.password}
+        before = [*policies, self._create_secret(MIGRATION, secrets)]
+        done: dict[str, list[pulumi.Resource]] = {}
+        for suffix, image in (
+            (MIGRATION, args.image),
+            *((f"{MIGRATION}-{key}", one) for key, one in args.api_images.items()),
+        ):
+            if image not in done:
+                before = done[image] = [
+                    self._create_migration(f"{suffix}-{index}" if index else suffix, image, primary, before)
+                    for index, primary in enumerate(args.database.primaries)
+                ]
+        return done
+
+    def _create_migration(
+        self, suffix: str, image: str, primary: OwnPrimary, before: list[pulumi.Resource]
+    ) -> KubernetesObject:
+        """Creates the databases that are missing, and brings each to the image's schema."""
         database = self._args.database
-        secrets = {"database_password": database.owner_password, "application_password": database.password}
-        secret = self._create_secret(MIGRATION, secrets)
         environment: dict[str, pulumi.Input[str]] = {
             "SECRETS_DIR": SECRETS_PATH,
-            "DATABASE_WRITER_HOST": database.direct_host,
+            "DATABASE_WRITER_HOST": primary.host,
             "DATABASE_PORT": str(pooler.DATABASE_PORT),
-            "DATABASE_NAME": database.name,
+            "DATABASE_NAMES": ",".join(primary.databases),
             "DATABASE_USER": database.owner,
             "DATABASE_TLS": "verify-full",
             "DATABASE_CA_FILE": RDS_TRUST_FILE,
             "APPLICATION_USER": database.user,
         }
         inputs = fingerprint({**environment, "secrets": self._secret_fingerprint()})
-        image = self._args.image
         job_name = pulumi.Output.concat(f"migrate-{digest(image)}-", inputs)
         manifest = migration(job_name, self._args.namespace, image, environment, self.site.region)
-        timeouts = pulumi.CustomTimeouts(create="40m")
-        return self._add("migration", manifest, [*policies, secret], timeouts)
+        return self._add(suffix, manifest, before, pulumi.CustomTimeouts(create="40m"))
 
     def _create_identity(self, role: str) -> list[pulumi.Resource]:
         account = self._add(
@@ -282,7 +342,7 @@ class Workloads(Component):
             account_id=self._args.account_id,
             namespace=self._args.namespace,
             service_account=role,
-            statements=statements(role, self._args.aws, self.site.region),
+            statements=statements(role, self._args.aws, self.site.region, self._args.compute.pods),
         )
         return [account, association]
 
@@ -291,7 +351,7 @@ class Workloads(Component):
     ) -> None:
         before = list(depends_on)
         if app.role not in UNREACHABLE_ROLES:
-            manifest = service(app.name, app.namespace, app.labels, app.match, APP_PORT)
+            manifest = service(app.name, app.namespace, app.labels, app.match, APP_PORT, grpc=app.is_service)
             before.append(self._add(f"{app.name}-service", manifest))
         if target_group_arn is not None:
             binding = target_group_binding(app, target_group_arn)
@@ -309,3 +369,18 @@ class Workloads(Component):
     ) -> KubernetesObject:
         options = self.child(provider=self._args.provider, depends_on=depends_on, custom_timeouts=timeouts)
         return kubernetes_object(f"{self._name}-{suffix}", manifest, options)
+
+
+class _Variant(NamedTuple):
+    """One Deployment of a role."""
+
+    name: str
+    image: str
+    pods: Pods
+    target_group_arn: pulumi.Input[str] | None
+
+
+_GRPC: Mapping[str, pulumi.Input[str]] = {
+    "GRPC_PORT": str(GRPC_PORT),
+    "GRPC_MAX_CONNECTION_AGE_SECONDS": str(GRPC_CONNECTION_AGE_SECONDS),
+}

@@ -289,3 +289,66 @@ def test_a_distribution_elsewhere_is_refused(recorded: Record, site: Site, topic
 
     with pytest.raises(ValueError, match="CloudFront must stand in us-east-1, not in eu-west-1"):
         recorded(lambda: Cdn("cdn", elsewhere, args(topics)))
+
+
+@pytest.fixture
+def grown(recorded: Record, site: Site, topics: AlarmTopics) -> Recorded:
+    """With the resizer, and a second bucket of public files."""
+
+    def build() -> Cdn:
+        failover = "assets.s3.us-west-2.amazonaws.com"
+        return Cdn("cdn", site, replace(args(topics), image_resizing=True, failover_assets_domain_name=failover))
+
+    return recorded(build)
+
+
+def test_a_resized_image_is_kept_by_size_quality_and_format_alone(grown: Recorded) -> None:
+    images = behavior(grown, "/img/photo.jpg")
+    policy = grown.inputs("cdn-images", "CachePolicy")
+    key = policy["parametersInCacheKeyAndForwardedToOrigin"]
+
+    assert images["targetOriginId"] == "api"
+    assert images["allowedMethods"] == ["GET", "HEAD", "OPTIONS"]
+    assert key["queryStringsConfig"] == {"queryStringBehavior": "whitelist", "queryStrings": {"items": list("fhqw")}}
+    assert key["headersConfig"] == {"headerBehavior": "whitelist", "headers": {"items": ["Accept"]}}
+    assert key["cookiesConfig"] == {"cookieBehavior": "none"}
+    assert policy["defaultTtl"] == 30 * 86_400
+
+
+def test_the_resizer_learns_nothing_that_is_not_in_the_key(grown: Recorded) -> None:
+    assert "originRequestPolicyId" not in behavior(grown, "/img/photo.jpg")
+
+
+def test_browsers_share_a_few_formats(grown: Recorded) -> None:
+    code = grown.inputs("cdn-images", "Function")["code"]
+
+    for name in ("image/avif", "image/webp"):
+        assert name in code
+    assert "headers.accept = { value: best }" in code
+
+
+def test_public_files_come_from_the_other_region_when_s3_fails(grown: Recorded) -> None:
+    (group,) = grown.one("Distribution").inputs["originGroups"]
+
+    assert [member["originId"] for member in group["members"]] == ["assets", "assets-failover"]
+    assert group["failoverCriteria"] == {"statusCodes": [500, 502, 503, 504]}
+    assert origin(grown, "assets-failover")["domainName"] == "assets.s3.us-west-2.amazonaws.com"
+    signed = {origin(grown, each).get("originAccessControlId") for each in ("assets", "assets-failover")}
+    assert len(signed) == 1
+    for path in ("/assets/app.js", "/static/app.css", "/media/film.mp4", "/favicon.ico"):
+        assert behavior(grown, path)["targetOriginId"] == group["originId"]
+
+
+def test_what_is_written_never_goes_to_the_failover_group(grown: Recorded) -> None:
+    # CloudFront refuses a group for anything but reading.
+    for each in grown.one("Distribution").inputs["orderedCacheBehaviors"]:
+        assert each["targetOriginId"] == "api" or each["allowedMethods"] == ["GET", "HEAD", "OPTIONS"]
+
+
+def test_growth_adds_to_the_edge_and_changes_no_policy_that_is_there(cdn: Recorded, grown: Recorded) -> None:
+    before = {each.urn: each.inputs for each in cdn.resources if not each.type.endswith(":Distribution")}
+    after = {each.urn: each.inputs for each in grown.resources}
+
+    assert {urn: after[urn] for urn in before} == before
+    assert "originGroups" not in cdn.one("Distribution").inputs
+    assert behavior(cdn, "/img/photo.jpg")["targetOriginId"] == "assets"

@@ -86,3 +86,15 @@ def test_rules_are_recognised_when_another_is_put_before_them(edge: Recorded) ->
     for phase in ("http_request_cache_settings", "http_ratelimit"):
         references = [each["ref"] for each in rules(edge, phase)]
         assert len(set(references)) == len(references)
+
+
+def test_an_image_in_the_format_of_one_browser_is_not_kept_for_all(recorded: Record, site: Site) -> None:
+    args = CloudflareEdgeArgs(
+        hosts=Hosts("example.com"), zone_id=ZONE, distribution_domain_name="d1.cloudfront.net", image_resizing=True
+    )
+    with_images = recorded(lambda: CloudflareEdge("cloudflare", site, args))
+
+    (images,) = [rule for rule in rules(with_images, "http_request_cache_settings") if rule["ref"] == "images"]
+
+    assert images["expression"] == 'starts_with(http.request.uri.path, "/img/")'
+    assert images["actionParameters"] == {"cache": False}

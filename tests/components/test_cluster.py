@@ -12,7 +12,8 @@ from components.cluster_nodes import node_limits, node_pool
 from components.component import Site
 from infra.errors import UserError
 from stacks import phase_10k
-from stacks.phase import Compute, Pods
+from stacks.phase import Compute, Phase, Pods
+from stacks.phases import PHASES
 from tests.components.conftest import ACCOUNT, Recorded
 from tests.components.kubernetes_schema import objects, problems
 
@@ -21,6 +22,10 @@ KEY = f"arn:aws:kms:us-east-1:{ACCOUNT}:key/1"
 OPERATOR = f"arn:aws:iam::{ACCOUNT}:role/platform/operators"
 CALLER = f"arn:aws:sts::{ACCOUNT}:assumed-role/deploy/session"
 COMPUTE = phase_10k.EFFICIENT.compute
+
+
+def label(phase: Phase) -> str:
+    return f"{phase.name}-{phase.sizing}"
 
 
 def build(
@@ -35,7 +40,6 @@ def build(
         site,
         ClusterArgs(
             compute=compute,
-            burstable=True,
             subnet_ids=("subnet-a", "subnet-b", "subnet-c"),
             key_arn=KEY,
             operator_role_arns=operators,
@@ -182,7 +186,8 @@ def test_spot_nodes_come_only_in_phases_that_allow_them_and_keep_other_pods_away
 
 def test_nodes_are_arm64_and_burstable_only_where_that_is_said() -> None:
     def values(key: str, *, burstable: bool) -> list[str]:
-        requirements = node_pool("on-demand", COMPUTE, burstable=burstable)["spec"]["template"]["spec"]["requirements"]
+        compute = COMPUTE.model_copy(update={"burstable": burstable})
+        requirements = node_pool("on-demand", compute)["spec"]["template"]["spec"]["requirements"]
         (found,) = [one["values"] for one in requirements if one["key"] == key]
         return list(found)
 
@@ -198,6 +203,22 @@ def test_node_limits_hold_every_pod_at_its_maximum_with_room() -> None:
     }
     limits = node_limits(Compute(pods=pods, spot=False, blue_green=False))
     assert limits == {"cpu": "53", "memory": "61Gi"}
+    both_colours = node_limits(Compute(pods=pods, spot=False, blue_green=True))
+    assert both_colours == {"cpu": "68", "memory": "76Gi"}
+
+
+@pytest.mark.parametrize("phase", [one for sizings in PHASES.values() for one in sizings.values()], ids=label)
+def test_a_node_of_some_family_fits_the_pods_of_every_phase(phase: Phase) -> None:
+    requirements = node_pool("on-demand", phase.compute)["spec"]["template"]["spec"]["requirements"]
+    (families,) = [one["values"] for one in requirements if one["key"] == "eks.amazonaws.com/instance-category"]
+    most = max({"c": 2, "m": 4, "r": 8}[family] for family in families if family != "t")
+
+    for pods in phase.compute.pods.values():
+        assert pods.memory_mib / 1_024 <= most * pods.cpu_millicores / 1_000
+
+
+def test_the_metrics_servers_version_is_ours_to_change(found: Recorded) -> None:
+    assert found.one("Addon").inputs["addonVersion"].startswith("v0.")
 
 
 def test_the_kubeconfig_holds_no_credential_but_asks_for_one() -> None:

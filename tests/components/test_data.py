@@ -1,42 +1,21 @@
-"""Database and caches: encrypted, watched, in a shape that no later phase has to replace."""
+"""Caches: encrypted, watched, in a shape that no later phase has to replace."""
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
 
 from components.alarms import AlarmTopics
 from components.cache import Cache, CacheArgs
 from components.component import Site
-from components.database import Database, DatabaseArgs
 from infra.plan import SECRET
-from stacks import phase_1m, phase_10k
+from stacks import phase_10k
 from stacks.phase import Phase
 from tests.components.conftest import Recorded
 
 Record = Callable[[Callable[[], object]], Recorded]
 KEY = "arn:aws:kms:us-east-1:123456789012:key/1"
 SUBNETS = ("subnet-a", "subnet-b", "subnet-c")
-
-
-def database(site: Site, topics: AlarmTopics, phase: Phase = phase_10k.EFFICIENT) -> Database:
-    import pulumi
-
-    return Database(
-        "us-east-1-db-0",
-        site,
-        DatabaseArgs(
-            size=phase.database,
-            availability_zones=("a", "b", "c"),
-            vpc_id="vpc-1",
-            subnet_ids=SUBNETS,
-            client_security_group_ids={"pods": "sg-1"},
-            key_arn=KEY,
-            password=pulumi.Output.secret("planted-password"),
-            topics=topics,
-        ),
-    )
 
 
 def cache(site: Site, topics: AlarmTopics, phase: Phase = phase_10k.EFFICIENT) -> Cache:
@@ -59,98 +38,9 @@ def cache(site: Site, topics: AlarmTopics, phase: Phase = phase_10k.EFFICIENT) -
     )
 
 
-def test_the_primary_survives_a_zone_and_a_mistake(recorded: Record, site: Site, topics: AlarmTopics) -> None:
-    primary = recorded(lambda: database(site, topics)).one("Instance")
-    assert primary.inputs["multiAz"]
-    assert primary.inputs["deletionProtection"]
-    assert not primary.inputs["skipFinalSnapshot"]
-    assert primary.inputs["backupRetentionPeriod"] == 30
-    assert primary.options["protect"]
-    assert primary.options["retainOnDelete"]
-
-
-def test_development_lets_go_of_the_primary(recorded: Record, site: Site, topics: AlarmTopics) -> None:
-    primary = recorded(lambda: database(replace(site, protected=False, retained=False), topics)).one("Instance")
-    assert not primary.inputs["deletionProtection"]
-    assert primary.inputs["skipFinalSnapshot"]
-    assert "protect" not in primary.options
-
-
-def test_storage_is_encrypted_with_our_key_and_grows_by_itself(
-    recorded: Record, site: Site, topics: AlarmTopics
-) -> None:
-    inputs = recorded(lambda: database(site, topics)).one("Instance").inputs
-    assert (inputs["storageEncrypted"], inputs["kmsKeyId"], inputs["storageType"]) == (True, KEY, "gp3")
-    assert inputs["maxAllocatedStorage"] > inputs["allocatedStorage"] == 20
-
-
-def test_below_400_gib_no_iops_are_asked_for(recorded: Record, site: Site, topics: AlarmTopics) -> None:
-    assert "iops" not in recorded(lambda: database(site, topics)).one("Instance").inputs
-
-
 def test_the_password_never_shows(recorded: Record, site: Site, topics: AlarmTopics) -> None:
-    parts = recorded(lambda: (database(site, topics), cache(site, topics)))
-    assert parts.one("rds/instance:Instance").inputs["password"] == SECRET
+    parts = recorded(lambda: cache(site, topics))
     assert "planted-password" not in json.dumps([resource.inputs for resource in parts.resources])
-
-
-def test_static_parameters_wait_for_a_reboot(recorded: Record, site: Site, topics: AlarmTopics) -> None:
-    parameters = {
-        entry["name"]: entry
-        for entry in recorded(lambda: database(site, topics)).one("ParameterGroup").inputs["parameters"]
-    }
-    assert parameters["rds.force_ssl"]["value"] == "1"
-    assert "pg_cron" in parameters["shared_preload_libraries"]["value"]
-    assert parameters["log_min_duration_statement"]["value"] == "1000"
-    static = {name for name, entry in parameters.items() if entry["applyMethod"] == "pending-reboot"}
-    assert static == {"shared_preload_libraries", "cron.database_name", "max_connections"}
-
-
-def test_only_the_pods_reach_the_database(recorded: Record, site: Site, topics: AlarmTopics) -> None:
-    parts = recorded(lambda: database(site, topics))
-    rule = parts.one("SecurityGroupIngressRule").inputs
-    assert (rule["referencedSecurityGroupId"], rule["fromPort"], rule["toPort"]) == ("sg-1", 5432, 5432)
-    assert not parts.of("SecurityGroupEgressRule")
-    assert not parts.one("Instance").inputs["publiclyAccessible"]
-
-
-def test_a_replica_takes_engine_credentials_and_storage_from_its_primary(
-    recorded: Record, site: Site, topics: AlarmTopics
-) -> None:
-    parts = recorded(lambda: database(site, topics, phase_1m.EFFICIENT))
-    replicas = [instance for instance in parts.of("Instance") if "replicateSourceDb" in instance.inputs]
-    assert len(replicas) == phase_1m.EFFICIENT.database.local_replicas
-    for replica in replicas:
-        assert not {"engine", "username", "password", "dbName", "allocatedStorage"} & replica.inputs.keys()
-        assert replica.inputs["skipFinalSnapshot"]
-    assert len({replica.inputs["availabilityZone"] for replica in replicas}) == 3
-
-
-@pytest.mark.parametrize(
-    ("suffix", "severity"),
-    [
-        ("cpu", "ticket"),
-        ("storage", "page"),
-        ("memory", "ticket"),
-        ("connections-free", "page"),
-        ("connections-used", "ticket"),
-        ("latency", "ticket"),
-        ("cpu-credits", "ticket"),
-    ],
-)
-def test_the_database_is_watched(recorded: Record, site: Site, topics: AlarmTopics, suffix: str, severity: str) -> None:
-    alarm = recorded(lambda: database(site, topics)).inputs(f"us-east-1-db-0-{suffix}", "MetricAlarm")
-    assert alarm["alarmActions"] == [f"arn:aws:sns:us-east-1:123456789012:{severity}"]
-
-
-def test_the_last_ten_connections_page(recorded: Record, site: Site, topics: AlarmTopics) -> None:
-    parts = recorded(lambda: database(site, topics))
-    limit = next(
-        entry["value"]
-        for entry in parts.one("ParameterGroup").inputs["parameters"]
-        if entry["name"] == "max_connections"
-    )
-    assert parts.inputs("us-east-1-db-0-connections-free")["threshold"] == int(limit) - 10
 
 
 def test_the_cache_evicts_and_the_state_does_not(recorded: Record, site: Site, topics: AlarmTopics) -> None:

@@ -1,5 +1,6 @@
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
@@ -16,7 +17,10 @@ from components.dns import (
     UptimeArgs,
 )
 from components.edge import Hosts
+from components.load_balancer import Colour
+from infra.plan import PlannedResource
 from tests.components.conftest import ACCOUNT, Recorded
+from tests.components.growth import changes
 
 Record = Callable[[Callable[[], object]], Recorded]
 HOSTS = Hosts("example.com")
@@ -31,22 +35,31 @@ def zone(recorded: Record, site: Site) -> Recorded:
 
 @pytest.fixture
 def certificate(recorded: Record, site: Site) -> Recorded:
-    args = EdgeCertificateArgs(hosts=HOSTS, cloudflare_zone_id=ZONE)
+    args = EdgeCertificateArgs(names=HOSTS.public, purpose="CloudFront", cloudflare_zone_id=ZONE)
     return recorded(lambda: EdgeCertificate("edge", replace(site, region="eu-west-1"), args))
+
+
+def origin(
+    site: Site, topics: AlarmTopics, weights: Mapping[Colour, int] | None = None, region: str = "eu-west-1"
+) -> OriginRecord:
+    weights = weights or {"blue": 100}
+    groups = f"arn:aws:elasticloadbalancing:{region}:{ACCOUNT}:targetgroup"
+    args = OriginRecordArgs(
+        host=HOSTS.origin,
+        zone_id="Z1",
+        load_balancer_dns_name=f"alb.{region}.elb.amazonaws.com",
+        load_balancer_zone_id="Z32O12XQLNTSW2",
+        load_balancer_arn_suffix="app/api/1",
+        target_group_arns={colour: f"{groups}/{colour}/2" for colour in weights},
+        weights=weights,
+        topics=topics,
+    )
+    return OriginRecord(f"{region}-origin", replace(site, region=region), args)
 
 
 @pytest.fixture
 def record(recorded: Record, site: Site, topics: AlarmTopics) -> Recorded:
-    args = OriginRecordArgs(
-        host=HOSTS.origin,
-        zone_id="Z1",
-        load_balancer_dns_name="alb.eu-west-1.elb.amazonaws.com",
-        load_balancer_zone_id="Z32O12XQLNTSW2",
-        load_balancer_arn_suffix="app/api/1",
-        target_group_arn=f"arn:aws:elasticloadbalancing:eu-west-1:{ACCOUNT}:targetgroup/blue/2",
-        topics=topics,
-    )
-    return recorded(lambda: OriginRecord("eu-west-1-origin", replace(site, region="eu-west-1"), args))
+    return recorded(lambda: origin(site, topics))
 
 
 @pytest.fixture
@@ -138,6 +151,76 @@ def test_the_alarm_behind_a_health_check_is_of_the_kind_that_route_53_follows(re
     assert "metricQueries" not in alarm
     assert "extendedStatistic" not in alarm
     assert alarm["dimensions"] == {"LoadBalancer": "app/api/1", "TargetGroup": "targetgroup/blue/2"}
+
+
+def followed(found: Recorded, record: PlannedResource) -> str:
+    """The target group whose pods decide about a record."""
+    (check,) = [one for one in found.of("HealthCheck") if one.urn in record.dependencies]
+    (alarm,) = [one for one in found.of("MetricAlarm") if one.inputs["name"] == check.inputs["cloudwatchAlarmName"]]
+    assert alarm.inputs["region"] == check.inputs["cloudwatchAlarmRegion"]
+    return str(alarm.inputs["dimensions"]["TargetGroup"])
+
+
+@pytest.mark.parametrize(
+    ("weights", "main"),
+    [
+        ({"blue": 100, "green": 0}, "blue"),
+        ({"blue": 90, "green": 10}, "blue"),
+        ({"blue": 10, "green": 90}, "green"),
+        ({"blue": 0, "green": 100}, "green"),
+    ],
+)
+def test_the_colour_with_most_of_the_requests_decides_about_its_region(
+    recorded: Record, site: Site, topics: AlarmTopics, weights: Mapping[Colour, int], main: str
+) -> None:
+    found = recorded(lambda: origin(site, topics, weights))
+
+    assert followed(found, found.one("route53/record:Record")) == f"targetgroup/{main}/2"
+    told = {one.inputs["dimensions"]["TargetGroup"]: one.inputs["alarmActions"] for one in found.of("MetricAlarm")}
+    assert [group for group, actions in told.items() if actions == [topics.page_arn]] == [f"targetgroup/{main}/2"]
+
+
+def test_blue_and_green_leave_the_record_and_its_first_check_where_they_are(
+    recorded: Record, site: Site, topics: AlarmTopics
+) -> None:
+    before = recorded(lambda: origin(site, topics))
+    shares: list[Mapping[Colour, int]] = [{"blue": 100, "green": 0}, {"blue": 0, "green": 100}]
+    for weights in shares:
+        after = recorded(partial(origin, site, topics, weights))
+
+        assert {one.urn for one in before.resources} < {one.urn for one in after.resources}
+        assert not [urn for urn, difference in changes(before, after).items() if difference.replaces]
+
+
+def test_visitors_of_a_lost_region_go_to_the_nearest_one_that_is_left(
+    recorded: Record, site: Site, topics: AlarmTopics
+) -> None:
+    """As Route 53 answers: the healthy record with the least latency; with none healthy, as if all were."""
+    regions = ("us-east-1", "us-west-2", "eu-west-1")
+    latencies = {"us-east-1": 80, "us-west-2": 140, "eu-west-1": 10}
+
+    def world() -> None:
+        for region in regions:
+            origin(site, topics, {"blue": 95, "green": 5}, region)
+
+    found = recorded(world)
+    records = {one.inputs["setIdentifier"]: one for one in found.of("route53/record:Record")}
+    checked = {
+        region: [one.name for one in found.of("HealthCheck") if one.urn in record.dependencies]
+        for region, record in records.items()
+    }
+
+    def answer(*dead: str) -> str:
+        healthy = [region for region, checks in checked.items() if not set(checks) & set(dead)]
+        nearest = min(healthy or regions, key=latencies.__getitem__)
+        return str(records[nearest].inputs["aliases"][0]["name"])
+
+    assert len({(one.inputs["name"], one.inputs["type"]) for one in records.values()}) == 1
+    assert answer() == "alb.eu-west-1.elb.amazonaws.com"
+    assert answer("eu-west-1-origin") == "alb.us-east-1.elb.amazonaws.com"
+    assert answer("eu-west-1-origin", "us-east-1-origin") == "alb.us-west-2.elb.amazonaws.com"
+    assert answer(*(f"{region}-origin" for region in regions)) == "alb.eu-west-1.elb.amazonaws.com"
+    assert answer("eu-west-1-origin-green") == "alb.eu-west-1.elb.amazonaws.com"
 
 
 def test_an_empty_target_group_does_not_take_a_region_out(record: Recorded) -> None:

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
+from itertools import pairwise
 
 import pulumi
 import pytest
@@ -11,13 +13,19 @@ from components.component import Site
 from components.load_balancer import Colour, LoadBalancer, LoadBalancerArgs
 from infra.plan import SECRET
 from tests.components.conftest import Recorded
+from tests.components.growth import changes
 
 Record = Callable[[Callable[[], object]], Recorded]
 TOKEN = "planted-origin-token"
 
 
 def build(
-    site: Site, topics: AlarmTopics, weights: Mapping[Colour, int] | None = None, p95_ms: int = 300
+    site: Site,
+    topics: AlarmTopics,
+    weights: Mapping[Colour, int] | None = None,
+    *,
+    p95_ms: int = 300,
+    images: bool = False,
 ) -> LoadBalancer:
     return LoadBalancer(
         "us-east-1-lb",
@@ -31,6 +39,7 @@ def build(
             origin_token=pulumi.Output.secret(TOKEN),
             logs_bucket="logs",
             weights=weights or {"blue": 100},
+            images=images,
             p95_ms=p95_ms,
             topics=topics,
         ),
@@ -96,6 +105,59 @@ def test_blue_and_green_share_requests_by_weight_and_blue_stays_what_it_was(
     for group in before.of("TargetGroup"):
         assert urns[group.urn] == group.inputs
     assert len(after.of("TargetGroup")) == len(before.of("TargetGroup")) + 1
+
+
+def test_images_get_pods_of_their_own_between_sockets_and_the_api(
+    recorded: Record, site: Site, topics: AlarmTopics
+) -> None:
+    before = recorded(lambda: build(site, topics))
+    after = recorded(lambda: build(site, topics, images=True))
+    rule = after.inputs("us-east-1-lb-images", "ListenerRule")
+    priorities = [after.inputs(f"us-east-1-lb-{role}", "ListenerRule")["priority"] for role in ("realtime", "api")]
+    assert priorities[0] < rule["priority"] < priorities[1]
+    assert [one for one in rule["conditions"] if "pathPattern" in one] == [{"pathPattern": {"values": ["/img/*"]}}]
+    assert [one["httpHeader"]["httpHeaderName"] for one in rule["conditions"] if "httpHeader" in one] == [
+        "x-origin-verify"
+    ]
+    assert {one.name for one in after.of("TargetGroup")} == {
+        *(one.name for one in before.of("TargetGroup")),
+        "us-east-1-images",
+    }
+
+
+@pytest.mark.parametrize(
+    ("weights", "paging"),
+    [
+        ({"blue": 100, "green": 0}, {"blue"}),
+        ({"blue": 90, "green": 10}, {"blue", "green"}),
+        ({"blue": 0, "green": 100}, {"green"}),
+    ],
+)
+def test_only_a_colour_that_carries_requests_wakes_somebody(
+    recorded: Record, site: Site, topics: AlarmTopics, weights: Mapping[Colour, int], paging: set[str]
+) -> None:
+    found = recorded(lambda: build(site, topics, weights))
+    told = {
+        colour: found.inputs(f"us-east-1-lb-api-{colour}-none-healthy")["alarmActions"] for colour in ("blue", "green")
+    }
+    assert {colour for colour, actions in told.items() if actions == [topics.page_arn]} == paging
+    assert {colour for colour, actions in told.items() if actions == [topics.ticket_arn]} == told.keys() - paging
+
+
+def test_a_release_changes_weights_and_whom_alarms_tell_and_nothing_else(
+    recorded: Record, site: Site, topics: AlarmTopics
+) -> None:
+    steps: list[Mapping[Colour, int]] = [
+        {"blue": 100, "green": 0},
+        {"blue": 90, "green": 10},
+        {"blue": 1, "green": 99},
+    ]
+    for before, after in pairwise([recorded(partial(build, site, topics, step)) for step in steps]):
+        changed = changes(before, after)
+        assert {urn.rsplit("::", 1)[1] for urn in changed} <= {
+            "us-east-1-lb-api",
+            "us-east-1-lb-api-green-none-healthy",
+        }
 
 
 def test_the_clusters_controller_may_register_pods_in_every_target_group(found: Recorded) -> None:

@@ -10,9 +10,9 @@ from tests.components.kubernetes_schema import objects, problems
 Record = Callable[[Callable[[], object]], Recorded]
 
 
-def build(site: Site) -> Namespace:
+def build(site: Site, **own_labels: str) -> Namespace:
     provider = kubernetes.Provider("us-east-1-kubernetes", kubeconfig="{}")
-    args = NamespaceArgs(provider=provider, namespace="headroom", pod_security="restricted")
+    args = NamespaceArgs(provider=provider, namespace="headroom", pod_security="restricted", labels=own_labels)
     return Namespace("us-east-1-headroom", site, args)
 
 
@@ -25,6 +25,14 @@ def test_every_object_has_only_fields_that_kubernetes_knows(recorded: Record, si
 def test_pod_security_is_enforced_and_not_only_warned_about(recorded: Record, site: Site) -> None:
     labels = recorded(lambda: build(site)).inputs("us-east-1-headroom", "v1:Namespace")["metadata"]["labels"]
     assert labels["pod-security.kubernetes.io/enforce"] == "restricted"
+
+
+def test_labels_of_its_own_come_beside_those_of_pod_security(recorded: Record, site: Site) -> None:
+    def labels(**more: str) -> dict[str, str]:
+        found = recorded(lambda: build(site, **more)).inputs("us-east-1-headroom", "v1:Namespace")
+        return dict(found["metadata"]["labels"])
+
+    assert labels(mesh="on") == {**labels(), "mesh": "on"}
 
 
 def test_everything_is_denied_both_ways_for_all_pods(recorded: Record, site: Site) -> None:

@@ -90,3 +90,9 @@ def test_rejected_connections_are_logged(recorded: Record, site: Site) -> None:
     network = recorded(lambda: build(site))
     assert network.one("FlowLog").inputs["trafficType"] == "REJECT"
     assert network.one("LogGroup").inputs["retentionInDays"] == 30
+
+
+def test_ways_to_other_regions_begin_in_the_private_tables_and_the_data_table(recorded: Record, site: Site) -> None:
+    made: list[Network] = []
+    recorded(lambda: made.append(build(site)))
+    assert made[0].route_table_ids.keys() == {"private-a", "private-b", "private-c", "data"}

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from components.component import Site
-from components.pooler import IMAGE, Pooler, PoolerArgs, pool_size
+from components.pooler import IMAGE, Pooler, PoolerArgs, Primary, pool_size
 from infra.errors import UserError
 from infra.plan import SECRET
 from stacks import phase_10k
@@ -33,6 +33,7 @@ def build(
     readers: tuple[str, ...] = (),
     databases: tuple[str, ...] = ("headroom",),
     writer_address: pulumi.Input[str] = "writer.db",
+    others: tuple[Primary, ...] = (),
     secret_version: str = "v1",
 ) -> Pooler:
     return Pooler(
@@ -42,9 +43,10 @@ def build(
             provider=kubernetes.Provider("us-east-1-kubernetes", kubeconfig="{}"),
             namespace="headroom",
             size=size,
-            databases=databases,
-            writer_address=writer_address,
-            reader_addresses=readers,
+            primaries=[
+                Primary(databases=databases, writer_address=writer_address, reader_addresses=readers, local=True),
+                *others,
+            ],
             writer_server_connections=360,
             reader_server_connections=100,
             data_cidrs=DATA,
@@ -132,6 +134,49 @@ def test_server_connections_stay_within_the_budget_even_during_a_rollout(
         assert total["reader"] <= 100 * len(readers)
     else:
         assert total["writer"] + total["reader"] <= 360
+
+
+def remote(*databases: str, readers: tuple[str, ...] = ()) -> Primary:
+    return Primary(databases=databases, writer_address="far.db", reader_addresses=readers, local=False)
+
+
+def test_every_database_is_on_the_line_of_its_own_primary(recorded: Record, site: Site) -> None:
+    others = (remote("headroom_1"), remote("headroom_2", readers=("copy.db",)))
+    found = recorded(lambda: build(site, readers=("r0.db",), others=others))
+    hosts = {
+        role: {name: line.split()[0] for name, line in configuration(found, role)["databases"].items()}
+        for role in ("writer", "reader")
+    }
+    assert hosts["writer"] == {"headroom": "host=writer.db", "headroom_1": "host=far.db", "headroom_2": "host=far.db"}
+    assert hosts["reader"] == {"headroom": "host=r0.db", "headroom_1": "host=far.db", "headroom_2": "host=copy.db"}
+
+
+def test_only_connections_to_another_region_are_kept_warm(recorded: Record, site: Site) -> None:
+    lines = configuration(recorded(lambda: build(site, others=(remote("headroom_1"),))), "writer")["databases"]
+    assert "min_pool_size" not in lines["headroom"]
+    assert "min_pool_size=1" in lines["headroom_1"].split()
+
+
+def test_the_databases_of_each_primary_stay_within_its_budget(recorded: Record, site: Site) -> None:
+    """The one with replicas has the writers' whole budget; the other one shares it between both poolers."""
+    others = (remote("headroom_2", "headroom_3", "headroom_4"),)
+    own = ("headroom", "headroom_1")
+    found = recorded(lambda: build(site, readers=("r0.db", "r1.db"), databases=own, others=others))
+
+    def opened(role: str, databases: tuple[str, ...]) -> int:
+        default = number(found, role, "max_db_connections")
+        lines = [configuration(found, role)["databases"][name].split() for name in databases]
+        limits = [dict(part.split("=") for part in line).get("max_db_connections", default) for line in lines]
+        return sum(int(limit) for limit in limits) * (SIZE.pods + 2)
+
+    far = tuple(others[0].databases)
+    assert opened("writer", far) + opened("reader", far) <= 360
+    assert 180 < opened("writer", own) <= 360
+    assert 100 < opened("reader", own) <= 200
+
+
+def test_one_primary_alone_needs_no_limits_of_its_own(found: Recorded) -> None:
+    assert configuration(found, "writer")["databases"]["headroom"] == "host=writer.db port=5432 dbname=headroom"
 
 
 @given(st.integers(1, 5_000), st.integers(2, 50), st.integers(1, 10))

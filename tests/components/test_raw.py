@@ -13,6 +13,7 @@ from components.cloudflare_edge import CloudflareEdge, CloudflareEdgeArgs
 from components.component import Site
 from components.dns import EdgeCertificate, EdgeCertificateArgs, OriginZone, OriginZoneArgs
 from components.edge import Hosts
+from components.edge_workers import EdgeWorkers, EdgeWorkersArgs
 from components.raw import cloudflare_ip_ranges, kubernetes_object, kubernetes_token
 from infra.plan import PlannedResource
 from tests.components.conftest import Recorded
@@ -48,11 +49,16 @@ def unknown_properties(kind: type, value: object, path: str = "") -> list[str]:
 def cloudflare_resources(recorded: Record, site: Site) -> Sequence[PlannedResource]:
     def build() -> None:
         OriginZone("origin", site, OriginZoneArgs(hosts=HOSTS, cloudflare_zone_id=ZONE, regions=["us-east-1"]))
-        EdgeCertificate("edge", site, EdgeCertificateArgs(hosts=HOSTS, cloudflare_zone_id=ZONE))
+        EdgeCertificate("edge", site, EdgeCertificateArgs(names=HOSTS.public, purpose="CloudFront", cloudflare_zone_id=ZONE))
         CloudflareEdge(
             "cloudflare",
             site,
             CloudflareEdgeArgs(hosts=HOSTS, zone_id=ZONE, distribution_domain_name="d1.cloudfront.net"),
+        )
+        EdgeWorkers(
+            "edge-cache",
+            site,
+            EdgeWorkersArgs(hosts=HOSTS, zone_id=ZONE, account_id=ZONE, anonymous_api_paths=["/api/v1/posts/*"]),
         )
 
     return [each for each in recorded(build).resources if each.type.startswith("cloudflare:")]
@@ -67,6 +73,8 @@ def test_every_cloudflare_resource_that_components_register_is_known_to_the_sdk(
         "DnsRecord",
         "Ruleset",
         "TieredCache",
+        "WorkersRoute",
+        "WorkersScript",
         "ZoneSetting",
     }
     for resource in cloudflare_resources:

@@ -1,6 +1,7 @@
 """The application's pods: restricted, drained, scaled, after their migration, with secrets that nobody else sees."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -8,12 +9,13 @@ import pulumi
 import pytest
 
 from components.component import Site
-from components.pods import APP_PORT
+from components.pods import APP_PORT, GRPC_PORT
 from components.workload_manifests import PLACEHOLDER_IMAGE, digest
+from components.workloads import DatabaseAccess, OwnPrimary, Workloads
 from infra.plan import SECRET
 from tests.components.conftest import Recorded
 from tests.components.kubernetes_schema import objects, pod_specs, problems, selects, strings
-from tests.components.workload_builder import COMPUTE, IMAGE, LATER, PLANTED, build, compute, deployments
+from tests.components.workload_builder import COMPUTE, IMAGE, LATER, PLANTED, arguments, build, compute, deployments
 
 Record = Callable[[Callable[[], object]], Recorded]
 
@@ -24,7 +26,9 @@ def found(recorded: Record, site: Site) -> Recorded:
 
 
 def test_every_object_has_only_fields_that_kubernetes_knows(recorded: Record, site: Site) -> None:
-    found = recorded(lambda: build(site, compute=compute("auth", "video", spot=True)))
+    found = recorded(
+        lambda: build(site, compute=compute("auth", "images", spot=True, mesh=True), collector_cidrs=("10.64.32.0/19",))
+    )
     assert len(objects(found)) > 30
     assert [problem for one in objects(found) for problem in problems(one)] == []
 
@@ -53,8 +57,87 @@ def test_blue_and_green_are_two_deployments_and_blue_is_the_one_there_was(record
     assert bindings["api-green"]["targetGroupARN"] == "arn:green"
 
 
+def test_a_colour_without_requests_has_one_pod_and_with_any_the_phases_own(recorded: Record, site: Site) -> None:
+    def bounds(blue: int, green: int) -> dict[str, tuple[int, int]]:
+        images, weights = {"blue": IMAGE, "green": LATER}, {"blue": blue, "green": green}
+        found = recorded(lambda: build(site, api_images=images, api_weights=weights))
+        specs = {key: found.inputs(f"us-east-1-app-api-{key}-autoscaler")["spec"] for key in images}
+        return {key: (spec["minReplicas"], spec["maxReplicas"]) for key, spec in specs.items()}
+
+    whole = (COMPUTE.pods["api"].minimum, COMPUTE.pods["api"].maximum)
+    assert bounds(100, 0) == {"blue": whole, "green": (1, 1)}
+    assert bounds(99, 1) == {"blue": whole, "green": whole}
+    assert bounds(0, 100) == {"blue": (1, 1), "green": whole}
+
+
+def test_greens_own_image_migrates_after_the_image_of_all_and_only_green_waits_for_it(
+    recorded: Record, site: Site
+) -> None:
+    def migrations(found: Recorded) -> set[str]:
+        return {one.name for one in found.of("v1:Job")}
+
+    same = recorded(lambda: build(site, api_images={"blue": IMAGE, "green": IMAGE}))
+    assert migrations(same) == {"us-east-1-app-migration"}
+    found = recorded(lambda: build(site, api_images={"blue": IMAGE, "green": LATER}))
+    green = "us-east-1-app-migration-green"
+    assert migrations(found) == {"us-east-1-app-migration", green}
+    job = found.inputs(green, "v1:Job")
+    assert job["metadata"]["name"].startswith(f"migrate-{digest(LATER)}-")
+    assert job["spec"]["template"]["spec"]["containers"][0]["image"] == LATER
+    assert "us-east-1-app-migration" in waits(found, green, "v1:Job")
+    waiting = {name for name in deployments(found) if green in waits(found, f"us-east-1-app-{name}", "v1:Deployment")}
+    assert waiting == {"api-green"}
+
+
+def test_each_primary_of_the_region_is_migrated_with_all_of_its_databases(recorded: Record, site: Site) -> None:
+    def database() -> DatabaseAccess:
+        primaries = [
+            OwnPrimary(host="one.db", databases=["headroom", "headroom_1"]),
+            OwnPrimary(host="two.db", databases=["headroom_2"]),
+        ]
+        return replace(arguments().database, primaries=primaries)
+
+    found = recorded(lambda: Workloads("us-east-1-app", site, replace(arguments(), database=database())))
+    jobs = [one.inputs for one in found.of("v1:Job")]
+    environments = [
+        {one["name"]: one["value"] for one in job["spec"]["template"]["spec"]["containers"][0]["env"]} for job in jobs
+    ]
+    assert [(one["DATABASE_WRITER_HOST"], one["DATABASE_NAMES"]) for one in environments] == [
+        ("one.db", "headroom,headroom_1"),
+        ("two.db", "headroom_2"),
+    ]
+    assert len({job["metadata"]["name"] for job in jobs}) == 2
+    assert {one.name for one in found.of("v1:Job")} <= waits(found, "us-east-1-app-worker", "v1:Deployment")
+
+
+def test_services_answer_grpc_beside_http_and_other_roles_do_not(recorded: Record, site: Site) -> None:
+    found = recorded(lambda: build(site, compute=compute("auth", "images")))
+    for name, inputs in deployments(found).items():
+        (container,) = inputs["spec"]["template"]["spec"]["containers"]
+        expected = {"main": APP_PORT, **({"grpc": GRPC_PORT} if name == "auth" else {})}
+        assert {one["name"]: one["containerPort"] for one in container["ports"]} == expected
+        if name != "worker":
+            ports = found.inputs(f"us-east-1-app-{name}-service")["spec"]["ports"]
+            assert {one["name"]: (one["port"], one["targetPort"]) for one in ports} == {
+                key: (port, port) for key, port in expected.items()
+            }
+    assert found.inputs("us-east-1-app-config")["data"]["GRPC_PORT"] == str(GRPC_PORT)
+    assert "GRPC_PORT" not in recorded(lambda: build(site)).inputs("us-east-1-app-config")["data"]
+
+
+def test_pods_that_resize_images_hold_no_secret_and_join_a_target_group_of_their_own(
+    recorded: Record, site: Site
+) -> None:
+    found = recorded(lambda: build(site, compute=compute("images")))
+    pod = deployments(found)["images"]["spec"]["template"]["spec"]
+    assert [volume["name"] for volume in pod["volumes"]] == ["tmp"]
+    assert [mount["name"] for mount in pod["containers"][0]["volumeMounts"]] == ["tmp"]
+    bindings = {one.inputs["metadata"]["name"]: one.inputs["spec"] for one in found.of("TargetGroupBinding")}
+    assert bindings["images"]["targetGroupARN"] == "arn:images"
+
+
 def test_selectors_services_budgets_and_autoscalers_find_exactly_their_own_pods(recorded: Record, site: Site) -> None:
-    found = recorded(lambda: build(site, compute=compute("auth"), api_images={"blue": IMAGE, "green": LATER}))
+    found = recorded(lambda: build(site, compute=compute("auth", "images"), api_images={"blue": IMAGE, "green": LATER}))
     pods = {name: one["spec"]["template"]["metadata"]["labels"] for name, one in deployments(found).items()}
     for one in objects(found):
         spec, name = one.inputs.get("spec", {}), one.inputs["metadata"]["name"]
@@ -185,6 +268,7 @@ def test_the_migration_goes_to_the_primary_itself_over_verified_tls(found: Recor
     environment = {one["name"]: one["value"] for one in pod["containers"][0]["env"]}
     assert environment["DATABASE_WRITER_HOST"] == "primary.db"
     assert environment["DATABASE_PORT"] == "5432"
+    assert environment["DATABASE_NAMES"] == "headroom"
     assert environment["DATABASE_TLS"] == "verify-full"
     assert environment["DATABASE_CA_FILE"] in pod["initContainers"][0]["command"]
     mounts = {mount["name"]: mount["mountPath"] for mount in pod["containers"][0]["volumeMounts"]}

@@ -8,7 +8,7 @@ import pulumi_kubernetes as kubernetes
 
 from components.component import Site
 from components.workload_access import AwsAccess
-from components.workloads import CacheAccess, DatabaseAccess, Workloads, WorkloadsArgs
+from components.workloads import CacheAccess, DatabaseAccess, OwnPrimary, Workloads, WorkloadsArgs
 from stacks import phase_10k
 from stacks.phase import Compute, Pods
 from tests.components.conftest import ACCOUNT, Recorded
@@ -39,11 +39,12 @@ def arguments() -> WorkloadsArgs:
         namespace="headroom",
         image=IMAGE,
         api_images={"blue": IMAGE},
+        api_weights={"blue": 100, "green": 0},
         compute=COMPUTE,
         connections=phase_10k.EFFICIENT.pooler,
         database=DatabaseAccess(
             hosts={"writer": "pooler-writer.headroom", "reader": "pooler-reader.headroom"},
-            direct_host="primary.db",
+            primaries=[OwnPrimary(host="primary.db", databases=["headroom"])],
             name="headroom",
             user="headroom_app",
             password=application,
@@ -54,8 +55,10 @@ def arguments() -> WorkloadsArgs:
         aws=AWS,
         api_target_group_arns={"blue": "arn:blue", "green": "arn:green"},
         realtime_target_group_arn="arn:realtime",
+        images_target_group_arn="arn:images",
         public_cidrs=PUBLIC,
         data_cidrs=DATA,
+        collector_cidrs=(),
         settings={"DOMAIN": "example.com"},
         secrets={"sentry_dsn": dsn},
         secret_versions=["v1"],
