@@ -57,7 +57,7 @@ format: $(INSTALLED) ## write what ruff can mend
 
 .PHONY: docs
 docs: $(INSTALLED) ## write the generated parts of the documentation
-	@$(BIN)/python tools/docs.py
+	@$(BIN)/python -m tools.docs
 	@$(BIN)/headroom schema --write
 
 .PHONY: bench

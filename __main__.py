@@ -1,9 +1,14 @@
 """What `pulumi up` runs."""
 
+import gc
+
 import pulumi
 
 from infra.errors import UserError
 from stacks.platform import program
+
+# Everything that a program makes lives until its end, which is near: see infra/uncollected.py.
+gc.disable()
 
 
 async def main() -> None:

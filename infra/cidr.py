@@ -30,7 +30,7 @@ NETWORK_PREFIX = 14
 ZONES = 3
 """Zones a region: what EKS, RDS Multi-AZ and a quorum of OpenSearch nodes want, and what every region has."""
 
-_PRIVATE_PREFIX, _DATA_PREFIX, _PUBLIC_PREFIX = 19, 22, 24
+_PODS_PREFIX, _PRIVATE_PREFIX, _DATA_PREFIX, _PUBLIC_PREFIX = 17, 19, 22, 24
 _PRIVATE_OFFSET, _DATA_OFFSET, _PUBLIC_OFFSET = 0, 128 * 256, 144 * 256
 
 
@@ -42,6 +42,11 @@ class RegionPlan:
     public: tuple[str, str, str]
     private: tuple[str, str, str]
     data: tuple[str, str, str]
+
+    @property
+    def pods(self) -> str:
+        """One block over all private subnets, for rules that other regions have about this one's pods."""
+        return str(next(ip_network(self.vpc).subnets(new_prefix=_PODS_PREFIX)))
 
 
 def region_plan(network: str, region: str) -> RegionPlan:

@@ -24,16 +24,21 @@ from infra.settings_fields import (
     ApiPath,
     CloudflareId,
     Domain,
+    EcrImage,
     Email,
     Image,
     Key,
+    ModelUrl,
     NetworkCidr,
     Origin,
+    Percentage,
     RegionName,
     RoleArn,
+    Slots,
     TagValue,
     Zone,
 )
+from stacks import shards
 from stacks.model import Model
 from stacks.overrides import Broken, OverrideError, dotted
 from stacks.phase import Phase, PhaseName, Sizing
@@ -88,6 +93,24 @@ class Settings(Model):
     """Account at Cloudflare; only edge workers need it."""
     image: Annotated[Image | None, Key("an image by digest", f"registry.example.com/product@sha256:{'0' * 64}")] = None
     """The product's container image, for arm64, by digest. Without one a public image that answers the probes runs."""
+    green_image: Annotated[
+        Image | None, Key("an image by digest", f"registry.example.com/product@sha256:{'1' * 64}")
+    ] = None
+    """From 250k: image of the API's second set of pods, green; `image` unless set."""
+    green_share: Annotated[Percentage, Key("a percentage, 0 to 100", "10")] = 0
+    """From 250k: share of the API's requests that green answers."""
+    slots: Annotated[
+        tuple[Slots, ...], Field(max_length=256), Key("a list of at most 256 moved slots", "128-255=1")
+    ] = ()
+    """Which of the 256 slots of users are on another logical shard than 0; docs/shards.md is how to move one."""
+    model_image: Annotated[
+        EcrImage | None, Key("an image in ECR", "123456789012.dkr.ecr.us-east-1.amazonaws.com/model:1")
+    ] = None
+    """Container that serves the model, where `machine` is enabled."""
+    model_data_url: Annotated[
+        ModelUrl | None, Key("the address of a model's archive in S3", "s3://product-models/model.tar.gz")
+    ] = None
+    """The model itself, where `machine` is enabled."""
     regions: Annotated[tuple[RegionName, ...], Key("a list of regions, home first", "us-east-1")] = ()
     """Full regions, home first, as many as the phase has; the phase's own unless set. Home and order are for ever."""
     operator_role_arns: Annotated[
@@ -107,8 +130,8 @@ class Settings(Model):
     and which letter it has differs by account."""
     anonymous_api_paths: Annotated[
         tuple[ApiPath, ...],
-        Field(max_length=10),
-        Key("a list of at most 10 paths (each is a behavior of the CloudFront distribution)", "/api/v1/posts/*"),
+        Field(max_length=8),
+        Key("a list of at most 8 paths (each is one of 25 behaviors of the distribution)", "/api/v1/posts/*"),
     ] = ()
     """Paths whose GET answers are the same for everybody, so that CloudFront may keep them; no other is cached."""
     allowed_origins: Annotated[tuple[Origin, ...], Key("a list of origins", "https://app.example.com")] = ()
@@ -325,10 +348,31 @@ class _Parser:
             for one in error.broken:
                 self._override(one)
             return
-        key = f"{NAMESPACE}:cloudflareAccountId"
-        if spec.edge.edge_workers and key not in self._raw:
-            mend = set_command(key, key_info("cloudflareAccountId").example, self._stack)
-            self._add(key, None, "is missing: edge workers, on in this phase, belong to an account", mend)
+        if spec.edge.edge_workers:
+            self._need("cloudflareAccountId", "edge workers, on in this phase, belong to an account")
+        if spec.machine.enabled:
+            self._need("modelImage", "machine learning is enabled, and needs a container")
+            self._need("modelDataUrl", "machine learning is enabled, and needs a model")
+        self._check_slots(spec)
+        self._check_release(spec)
+
+    def _need(self, name: str, why: str) -> None:
+        key = f"{NAMESPACE}:{name}"
+        if key not in self._raw:
+            self._add(key, None, f"is missing: {why}", set_command(key, key_info(name).example, self._stack))
+
+    def _check_slots(self, spec: Phase) -> None:
+        entries = self._values.get("slots", ())
+        for index, reason in shards.problems(entries, spec.database.logical_shards):
+            key = f"{NAMESPACE}:slots[{index}]"
+            self._add(key, entries[index], reason, remove_command(key, self._stack))
+
+    def _check_release(self, spec: Phase) -> None:
+        for name in ("greenImage", "greenShare"):
+            if self._values.get(name) and not spec.compute.blue_green:
+                key = f"{NAMESPACE}:{name}"
+                allowed = f"has no pods: phase {spec.name} releases by a rolling update, without blue and green"
+                self._add(key, self._values[name], allowed, remove_command(key, self._stack))
 
     def _override(self, broken: Broken) -> None:
         def full(path: tuple[int | str, ...]) -> str:

@@ -35,4 +35,11 @@ def command(stack: str, *, as_json: bool, as_mermaid: bool) -> None:
         return
     from rich.console import Console
 
-    Console().print(render.tree(plan))
+    from infra.growth import times
+
+    console = Console()
+    console.print(render.tree(plan))
+    path = times.first_up(plan.resources)
+    console.print(
+        f"first up on AWS: about {times.clock(path.seconds)}; longest path: {times.told(path)}", soft_wrap=True
+    )

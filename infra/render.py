@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING
 
 from infra.plan import Plan, PlannedResource
@@ -54,59 +54,94 @@ def tree(plan: Plan) -> Tree:
     return root
 
 
-def mermaid(plan: Plan) -> str:
+def mermaid(plan: Plan, *, known: Collection[str] | None = None, brief: Collection[str] = ()) -> str:
     """The plan's components and what they use, as a Mermaid flowchart.
 
     An arrow points from a component to one whose resources it depends on; what follows from other arrows is left out.
+
+    Args:
+        plan: what is drawn.
+        known: names of components that an earlier picture has; others stand out.
+        brief: groups, such as regions like another one, that are one box each.
     """
     by_urn = {resource.urn: resource for resource in plan.resources}
     tops = [resource for resource in plan.resources if resource.is_component and _depth(resource, by_urn) == 1]
+    boxes = {top.urn: group if (group := _group(top, by_urn)) in brief else top.name for top in tops}
     counts: Counter[str] = Counter()
     arrows: set[tuple[str, str]] = set()
     for resource in plan.resources:
         home = _top(resource, by_urn)
-        if home is None or resource.is_component:
+        box = boxes.get(home.urn) if home is not None else None
+        if box is None or resource.is_component:
             continue
-        counts[home.urn] += 1
+        counts[box] += 1
         for dependency in resource.dependencies:
             target = _top(by_urn[dependency], by_urn) if dependency in by_urn else None
-            if target is not None and target is not home:
-                arrows.add((home.name, target.name))
-    shown = {resource.name for resource in tops if resource.type.removeprefix("headroom:") not in BACKGROUND}
+            other = boxes.get(target.urn) if target is not None else None
+            if other is not None and other != box:
+                arrows.add((box, other))
+    shown = {boxes[top.urn] for top in tops if top.type.removeprefix("headroom:") not in BACKGROUND}
     lines = ["flowchart LR"]
-    for group in dict.fromkeys(resource.parent for resource in tops):
-        lines.append(f'  subgraph {_identifier(by_urn[group].name)}["{by_urn[group].name}"]' if group else "")
+    for group in dict.fromkeys(_group(top, by_urn) for top in tops):
+        if group in brief:
+            lines.append(f'  {_identifier(group)}["{group}<br/>{_counted(counts[group])}"]')
+            continue
+        lines.append(f'  subgraph {_identifier(group)}["{group}"]' if group else "")
         lines += [
-            f'    {_identifier(resource.name)}["{_label(resource, by_urn)}<br/>{_counted(counts[resource.urn])}"]'
-            for resource in tops
-            if resource.parent == group and resource.name in shown
+            f'    {_identifier(top.name)}["{_label(top, by_urn)}<br/>{_counted(counts[top.name])}"]'
+            for top in tops
+            if _group(top, by_urn) == group and top.name in shown
         ]
         lines.append("  end" if group else "")
     drawn = _reduced({arrow for arrow in arrows if shown.issuperset(arrow)})
     lines += [f"  {_identifier(source)} --> {_identifier(target)}" for source, target in sorted(drawn)]
+    if known is not None and (new := sorted(_identifier(name) for name in shown - set(known))):
+        lines += ["  classDef new stroke-width:3px", f"  class {','.join(new)} new"]
     return "\n".join(line for line in lines if line)
 
 
+def drawn_components(plan: Plan) -> set[str]:
+    """Names of the components that a picture of the plan has, and of the groups they stand in."""
+    by_urn = {resource.urn: resource for resource in plan.resources}
+    tops = [resource for resource in plan.resources if resource.is_component and _depth(resource, by_urn) == 1]
+    return {top.name for top in tops} | {_group(top, by_urn) for top in tops}
+
+
 def _reduced(arrows: set[tuple[str, str]]) -> set[tuple[str, str]]:
-    """The transitive reduction of an acyclic graph: the fewest arrows that still reach the same."""
+    """The fewest arrows that still reach the same, by the transitive reduction of an acyclic graph.
+
+    Boxes that stand for several components may use each other; such a pair keeps its arrows.
+    """
     following: dict[str, set[str]] = defaultdict(set)
     for source, target in arrows:
         following[source].add(target)
 
-    def reaches(start: str, goal: str) -> bool:
-        return goal in following[start] or any(reaches(step, goal) for step in following[start])
+    def reached(start: str) -> set[str]:
+        found: set[str] = set()
+        waiting = [start]
+        while waiting:
+            for step in following[waiting.pop()] - found:
+                found.add(step)
+                waiting.append(step)
+        return found
 
-    return {
-        (source, target)
-        for source, target in arrows
-        if not any(reaches(step, target) for step in following[source] - {target})
-    }
+    beyond = {name: reached(name) for name in list(following)}
+
+    def detour(source: str, target: str) -> bool:
+        steps = (step for step in following[source] - {target} if source not in beyond.get(step, ()))
+        return any(target in beyond.get(step, ()) for step in steps)
+
+    return {(source, target) for source, target in arrows if not detour(source, target)}
+
+
+def _group(resource: PlannedResource, by_urn: dict[str, PlannedResource]) -> str:
+    """The region it stands in, or the edge."""
+    return by_urn[resource.parent].name if resource.parent else ""
 
 
 def _label(resource: PlannedResource, by_urn: dict[str, PlannedResource]) -> str:
     """The name without the region it is drawn in."""
-    group = by_urn[resource.parent].name if resource.parent else ""
-    return resource.name.removeprefix(f"{group}-")
+    return resource.name.removeprefix(f"{_group(resource, by_urn)}-")
 
 
 def _counted(count: int) -> str:

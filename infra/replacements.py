@@ -122,19 +122,33 @@ def name_properties(token: str) -> tuple[str, ...]:
 
 
 NAMES: Final[dict[str, tuple[str, ...]]] = {
+    "aws:apigatewayv2/domainName:DomainName": ("domainName",),
     "aws:cloudfront/distribution:Distribution": ("aliases",),
     "aws:cloudwatch/compositeAlarm:CompositeAlarm": ("alarmName",),
     "aws:cloudwatch/dashboard:Dashboard": ("dashboardName",),
     "aws:cloudwatch/eventTarget:EventTarget": ("targetId",),
     "aws:cloudwatch/logResourcePolicy:LogResourcePolicy": ("policyName",),
+    "aws:elasticache/globalReplicationGroup:GlobalReplicationGroup": ("globalReplicationGroupIdSuffix",),
     "aws:elasticache/replicationGroup:ReplicationGroup": ("replicationGroupId",),
     "aws:elasticache/user:User": ("userId",),
     "aws:elasticache/userGroup:UserGroup": ("userGroupId",),
     "aws:lambda/permission:Permission": ("statementId",),
+    "aws:opensearch/domain:Domain": ("domainName",),
     "aws:rds/instance:Instance": ("identifier",),
     "aws:s3/bucket:Bucket": ("bucket",),
+    "aws:xray/group:Group": ("groupName",),
+    "aws:xray/samplingRule:SamplingRule": ("ruleName",),
+    "aws:sesv2/configurationSet:ConfigurationSet": ("configurationSetName",),
+    "aws:sesv2/configurationSetEventDestination:ConfigurationSetEventDestination": (
+        "configurationSetName",
+        "eventDestinationName",
+    ),
+    "aws:sesv2/dedicatedIpPool:DedicatedIpPool": ("poolName",),
+    "aws:sesv2/emailIdentity:EmailIdentity": ("emailIdentity",),
     "cloudflare:index/ruleset:Ruleset": ("phase",),
     "cloudflare:index/tieredCache:TieredCache": ("zoneId",),
+    "cloudflare:index/workersRoute:WorkersRoute": ("pattern",),
+    "cloudflare:index/workersScript:WorkersScript": ("scriptName",),
     "cloudflare:index/zoneSetting:ZoneSetting": ("settingId",),
 }
 """Where the physical name is not `name`. A CNAME, a policy statement and a phase's ruleset also exist only once."""
@@ -146,11 +160,13 @@ KEPT_WHEN_DROPPED: Final[dict[str, frozenset[str]]] = {
         {"encryptionConfigurations", "encryptionConfigurations.encryptionType", "encryptionConfigurations.kmsKey"}
     ),
     "aws:kms/key:Key": frozenset({"multiRegion"}),
+    "aws:opensearch/domain:Domain": frozenset({"encryptAtRest.kmsKeyId"}),
     "aws:rds/instance:Instance": frozenset({"kmsKeyId", "snapshotIdentifier"}),
     "aws:rds/subnetGroup:SubnetGroup": frozenset({"name"}),
     "aws:s3/bucket:Bucket": frozenset({"bucket", "objectLockEnabled"}),
     "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration": frozenset({"expectedBucketOwner"}),
     "aws:secretsmanager/secret:Secret": frozenset({"name"}),
+    "aws:sesv2/dedicatedIpPool:DedicatedIpPool": frozenset({"scalingMode"}),
 }
 """Optional and computed: dropping the input keeps the value that the object has, and is no change."""
 
@@ -293,6 +309,17 @@ def _endpoint_private_dns(case: Case) -> Judgement:
     return UPDATE if case.news.get("vpcEndpointType") == "Interface" else REPLACE
 
 
+def _never_off(case: Case) -> Judgement:
+    """Switched on in place, and off only with a new object."""
+    return REPLACE if case.old is True and not case.unknown and not case.new else UPDATE
+
+
+def _search_version(case: Case) -> Judgement:
+    """Versions are `OpenSearch_2.19`; AWS alone knows which upgrades it has, so that here any upgrade is one."""
+    old, new = (str(each).partition("_")[2] for each in (case.old, case.new))
+    return REPLACE if case.old and case.new and _version(new) < _version(old) else UPDATE
+
+
 def _bucket_versioning(case: Case) -> Judgement:
     if case.old is not None and case.new == "Disabled":
         return _refuse("S3 versioning can be suspended, never disabled again")
@@ -326,6 +353,7 @@ def _parameter_tier(case: Case) -> Judgement:
 def _rules() -> dict[tuple[str, str], Rule]:
     database, cache_group = "aws:rds/instance:Instance", "aws:elasticache/replicationGroup:ReplicationGroup"
     cluster, gateway = "aws:eks/cluster:Cluster", "aws:ec2/natGateway:NatGateway"
+    search = "aws:opensearch/domain:Domain"
     rules: dict[tuple[str, str], Rule] = {
         (database, "engine"): _ignoring_case,
         (database, "allocatedStorage"): _database_storage,
@@ -343,6 +371,10 @@ def _rules() -> dict[tuple[str, str], Rule]:
         (cluster, "encryptionConfig"): _cluster_encryption,
         (cluster, "encryptionConfig.provider.keyArn"): _cluster_encryption_key,
         (cluster, "vpcConfig.controlPlaneEgressMode"): _cluster_egress,
+        (search, "advancedSecurityOptions.enabled"): _never_off,
+        (search, "encryptAtRest.enabled"): _never_off,
+        (search, "nodeToNodeEncryption.enabled"): _never_off,
+        (search, "engineVersion"): _search_version,
         ("aws:ec2/vpc:Vpc", "instanceTenancy"): _tenancy,
         ("aws:ec2/subnet:Subnet", "ipv6CidrBlock"): _subnet_ipv6,
         (gateway, "availabilityZoneAddresses"): lambda case: _comes_or_goes_wholly(case, "availabilityZoneAddresses"),

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network, ip_network
 from typing import Annotated, Any
 
-from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler, WithJsonSchema
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
 from infra.cidr import NETWORK_PREFIX, REGIONS
+from stacks import shards
 
 ZONE_LETTERS = dict(zip(REGIONS, ("abcdef", "abcd", "abc", "abc"), strict=True))
 """Zones of each region. In us-east-1 the letters stand for other zones in every account, and EKS refuses one of them
@@ -136,6 +137,14 @@ def _check_region(value: str) -> str | None:
     return None if value in REGIONS else f"must be one of {', '.join(REGIONS)}"
 
 
+def _check_slots(value: str) -> str | None:
+    try:
+        shards.parse(value)
+    except ValueError as error:
+        return str(error)
+    return None
+
+
 _LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 _OCTET = r"[0-9]{1,3}"
 _CIDR = rf"^{_OCTET}\.{_OCTET}\.{_OCTET}\.{_OCTET}/[0-9]{{1,2}}$"
@@ -182,6 +191,22 @@ Image = Annotated[
         f"registry.example.com/product@sha256:{'0' * 64}",
     ),
 ]
+EcrImage = Annotated[
+    str,
+    Text(
+        r"^[0-9]{12}\.dkr\.ecr\.[a-z0-9-]+\.amazonaws\.com/[a-z0-9._/-]+(:[A-Za-z0-9_.-]+|@sha256:[0-9a-f]{64})$",
+        "an image in ECR, which is where SageMaker takes them from",
+        "123456789012.dkr.ecr.us-east-1.amazonaws.com/model:1",
+    ),
+]
+ModelUrl = Annotated[
+    str,
+    Text(
+        r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/\S+$",
+        "the address of a model's archive in S3",
+        "s3://product-models/model.tar.gz",
+    ),
+]
 RoleArn = Annotated[
     str,
     Text(
@@ -223,5 +248,23 @@ Origin = Annotated[
         rf"^https?://({_LABEL}\.)*{_LABEL}(:[0-9]{{1,5}})?$",
         "an origin: scheme and host in lower case, no path and no slash at the end, such as https://app.example.com",
         "https://app.example.com",
+    ),
+]
+_SLOT = r"(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
+Slots = Annotated[
+    str,
+    Text(
+        rf"^{_SLOT}(-{_SLOT})?={_SLOT}(>{_SLOT}(:frozen)?)?$",
+        "slots=shard, such as 128-255=1, slots from 0 to 255; while they move 128-255=0>1, then 128-255=0>1:frozen",
+        "128-255=1",
+        _check_slots,
+    ),
+]
+Percentage = Annotated[
+    int,
+    Field(ge=0, le=100),
+    # `pulumi config set` stores text, a person writes a number.
+    WithJsonSchema(
+        {"type": ["integer", "string"], "minimum": 0, "maximum": 100, "pattern": "^(100|[1-9]?[0-9])$"},
     ),
 ]

@@ -48,7 +48,7 @@ SERVICES = (
     "subscriptions",
 )
 """Services that may be taken out of `api` and `worker`; the image is the same, a variable says the role."""
-ROLES = ("api", "realtime", "worker", *SERVICES)
+ROLES = ("api", "realtime", "worker", "images", *SERVICES)
 SOCKETS_PER_POD = 10_000
 """WebSockets a `realtime` pod carries."""
 REQUESTS_PER_POD = 500
@@ -142,9 +142,11 @@ class Compute(Model):
     """EKS in Auto Mode, and the pods on it."""
 
     pods: dict[Role, Pods]
-    """By role: `api`, `realtime`, `worker`, and from 250k the services. One image, role by environment variable."""
+    """By role: `api`, `realtime`, `worker`, from 50k `images`, from 250k the services. One image, role by variable."""
     spot: bool
     """Stateless pods may run on spot nodes."""
+    burstable: bool = False
+    """Nodes may be of the t family, which pays for low average load and is throttled above it."""
     blue_green: bool
     """Weighted target groups instead of a rolling update."""
     mesh: bool = False
@@ -181,6 +183,8 @@ class Messaging(Model):
     """SNS topic in front of the queues."""
     event_stream: bool
     """Kinesis on demand, Firehose to S3, Glue and Athena."""
+    dedicated_sending_ips: bool = False
+    """Mail leaves from addresses of its own: only worth it above some 100,000 mails a day, and they need warming up."""
 
     @model_validator(mode="after")
     def _distinct(self) -> Self:
@@ -203,6 +207,8 @@ class Telemetry(Model):
     """CloudWatch Synthetics, besides Route 53's health checks."""
     container_insights: bool
     """Memory, CPU and disk of every node and pod in CloudWatch."""
+    experiments: bool = False
+    """Templates of faults to inject (FIS); nothing runs by itself."""
 
 
 class Edge(Model):
@@ -212,6 +218,8 @@ class Edge(Model):
     """The resizer behind `/img/*`."""
     edge_workers: bool
     """Cloudflare Workers in front of the API."""
+    partner_api: bool = False
+    """API Gateway under `partners.<domain>`, for integrators and webhooks."""
     cloudflare_plan: Literal["free", "pro", "business", "enterprise"]
     """Plan of the zone, which is bought outside of this program; rules that a plan does not have are left out."""
 
@@ -221,6 +229,10 @@ class Machine(Model):
 
     enabled: bool = False
     """Deploy an endpoint on a GPU instance."""
+    instance_type: Annotated[str, Field(pattern=r"^ml\.[a-z0-9]+\.[a-z0-9]+$", examples=["ml.g5.xlarge"])] = (
+        "ml.g5.xlarge"
+    )
+    """Type of the endpoint's instances."""
 
 
 class Phase(Model):

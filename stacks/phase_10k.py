@@ -59,6 +59,7 @@ EFFICIENT = Phase(
             "worker": Pods(minimum=1, maximum=4, cpu_millicores=250, memory_mib=512),
         },
         spot=False,
+        burstable=True,
         blue_green=False,
     ),
     messaging=Messaging(queues=("email", "leads", "export", "analytics"), fan_out=False, event_stream=False),
@@ -94,6 +95,7 @@ BLUEPRINT = EFFICIENT.resized(
             "worker": Pods(minimum=1, maximum=4, cpu_millicores=250, memory_mib=512),
         },
         spot=False,
+        burstable=True,
         blue_green=False,
     ),
 )

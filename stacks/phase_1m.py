@@ -55,10 +55,11 @@ EFFICIENT = Phase(
         node_type="cache.r7g.large", shards=1, replicas_per_shard=1, snapshot_retention_days=7, usable_mib=9_537
     ),
     compute=Compute(
-        # 50 to 66 in each region: 150 to 198 in all. The load needs 200 requests a second of an api pod, so that
-        # less than one vCPU does; the count is the roadmap's.
+        # With the idle colour's pod 51 to 66 in each region, 153 to 198 in all. The load needs 200 requests a second of
+        # an api pod, so that less than one vCPU does; the count is the roadmap's.
         pods={
-            "api": Pods(minimum=14, maximum=17, cpu_millicores=750, memory_mib=2_048),
+            "api": Pods(minimum=12, maximum=13, cpu_millicores=750, memory_mib=2_048),
+            "images": Pods(minimum=2, maximum=3, cpu_millicores=300, memory_mib=1_024),
             "realtime": Pods(minimum=4, maximum=5, cpu_millicores=500, memory_mib=2_048),
             "worker": Pods(minimum=6, maximum=8, cpu_millicores=500, memory_mib=1_024),
             "auth": Pods(minimum=3, maximum=4, cpu_millicores=300, memory_mib=1_024),
@@ -86,8 +87,9 @@ EFFICIENT = Phase(
         managed_prometheus=True,
         canaries=True,
         container_insights=True,
+        experiments=True,
     ),
-    edge=Edge(image_resizing=True, edge_workers=True, cloudflare_plan="business"),
+    edge=Edge(image_resizing=True, edge_workers=True, partner_api=True, cloudflare_plan="business"),
 )
 """Inside 15,000 to 25,000 USD on demand, near the top: a quarter of the roadmap's database class, an eighth of its pod
 memory. 15 instances of 4 vCPU carry 50,000 queries a second at some 830 a vCPU."""
@@ -117,7 +119,7 @@ BLUEPRINT = EFFICIENT.resized(
         blue_green=True,
         mesh=True,
     ),
-    edge=Edge(image_resizing=True, edge_workers=True, cloudflare_plan="enterprise"),
+    edge=Edge(image_resizing=True, edge_workers=True, partner_api=True, cloudflare_plan="enterprise"),
 )
 """db.r5.4xlarge for all fifteen, pods of 16 GB (2 vCPU taken, none is named), 50 GB of cache beside the state in each
 region. Far above the band: the three regions' hardware and the roadmap's money do not meet."""

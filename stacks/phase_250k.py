@@ -58,7 +58,8 @@ EFFICIENT = Phase(
     ),
     compute=Compute(
         pods={
-            "api": Pods(minimum=4, maximum=16, cpu_millicores=1_500, memory_mib=3_072),
+            "api": Pods(minimum=4, maximum=13, cpu_millicores=1_500, memory_mib=3_072),
+            "images": Pods(minimum=2, maximum=2, cpu_millicores=500, memory_mib=1_024),
             "realtime": Pods(minimum=2, maximum=4, cpu_millicores=500, memory_mib=2_048),
             "worker": Pods(minimum=2, maximum=6, cpu_millicores=500, memory_mib=1_024),
             "auth": Pods(minimum=2, maximum=4, cpu_millicores=1_000, memory_mib=2_048),
@@ -80,8 +81,9 @@ EFFICIENT = Phase(
         managed_prometheus=False,
         canaries=True,
         container_insights=True,
+        experiments=True,
     ),
-    edge=Edge(image_resizing=True, edge_workers=False, cloudflare_plan="business"),
+    edge=Edge(image_resizing=True, edge_workers=False, partner_api=True, cloudflare_plan="business"),
 )
 """Inside 5,000 to 7,000 USD on demand: Graviton, Valkey, half of the nodes spot, pods by what they use."""
 
@@ -100,7 +102,8 @@ BLUEPRINT = EFFICIENT.resized(
     ),
     compute=Compute(
         pods={
-            "api": Pods(minimum=4, maximum=16, cpu_millicores=2_000, memory_mib=8_192),
+            "api": Pods(minimum=4, maximum=13, cpu_millicores=2_000, memory_mib=8_192),
+            "images": Pods(minimum=2, maximum=2, cpu_millicores=2_000, memory_mib=8_192),
             "realtime": Pods(minimum=2, maximum=4, cpu_millicores=2_000, memory_mib=8_192),
             "worker": Pods(minimum=2, maximum=6, cpu_millicores=2_000, memory_mib=8_192),
             "auth": Pods(minimum=2, maximum=4, cpu_millicores=2_000, memory_mib=8_192),

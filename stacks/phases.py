@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from stacks import phase_1m, phase_10k, phase_50k, phase_250k
+from stacks import hardware, phase_1m, phase_10k, phase_50k, phase_250k
 from stacks.overrides import override
-from stacks.phase import CacheGroup, Phase, PhaseName, Sizing, Span
+from stacks.phase import SERVICES, CacheGroup, Phase, PhaseName, Sizing, Span
+from stacks.shards import primary_of, replica_regions
 
 PHASES: dict[PhaseName, dict[Sizing, Phase]] = {
     module.EFFICIENT.name: {Sizing.EFFICIENT: module.EFFICIENT, Sizing.BLUEPRINT: module.BLUEPRINT}
@@ -40,6 +41,8 @@ def shrinks(earlier: Phase, later: Phase) -> list[str]:
     return [
         *_places(earlier, later),
         *_database(earlier, later),
+        *_replicas(earlier, later),
+        *_shards(earlier, later),
         *(line for name in ("cache", "state") for line in _cache(name, getattr(earlier, name), getattr(later, name))),
         *_rest(earlier, later),
     ]
@@ -86,6 +89,48 @@ def _database(earlier: Phase, later: Phase) -> Iterator[str]:
     )
     if before.placement == "dedicated" and after.placement == "colocated":
         yield "database.placement goes from dedicated to colocated: primaries that hold shards would be deleted"
+
+
+def _replicas(earlier: Phase, later: Phase) -> Iterator[str]:
+    """A primary's remote replica that another region would have instead; fewer of them is `_database`'s to tell."""
+    for region in (name for name in earlier.regions if name in later.regions):
+        before, after = replica_regions(earlier, region), replica_regions(later, region)
+        if len(after) >= len(before) and (lost := [name for name in before if name not in after]):
+            yield f"remote replicas of {region} leave {', '.join(lost)} for {', '.join(after)}: each would be made anew"
+
+
+def _shards(earlier: Phase, later: Phase) -> Iterator[str]:
+    for shard in range(min(earlier.database.logical_shards, later.database.logical_shards)):
+        before, after = primary_of(earlier, shard).name, primary_of(later, shard).name
+        if before != after:
+            yield f"shard {shard} goes from {before} to {after}: its rows stay where they are"
+
+
+def possible(earlier: Phase, later: Phase) -> list[str]:
+    """What gets smaller and AWS makes smaller in place: each line names the field, both values, and what it means."""
+    one, other = earlier.database, later.database
+    found = []
+    for name, before, after in (
+        ("instanceClass", one.instance_class, other.instance_class),
+        ("replicaClass", one.replica_class, other.replica_class),
+    ):
+        if one.memory_gib(after) < one.memory_gib(before):
+            found.append(f"database.{name} from {before} to {after}: a restart, or a failover")
+    for name in ("cache", "state"):
+        group, smaller = getattr(earlier, name), getattr(later, name)
+        if hardware.usable_mib(smaller.node_type, 1) < hardware.usable_mib(group.node_type, 1):
+            change = f"{name}.nodeType from {group.node_type} to {smaller.node_type}"
+            found.append(f"{change}: node by node, if what is held fits")
+        if smaller.replicas_per_shard < group.replicas_per_shard:
+            change = f"{name}.replicasPerShard from {group.replicas_per_shard} to {smaller.replicas_per_shard}"
+            found.append(f"{change}: online, with less left for failover")
+    for name, kept, wanted in (
+        ("localReplicas", one.local_replicas, other.local_replicas),
+        ("remoteReplicas", one.remote_replicas, other.remote_replicas),
+    ):
+        if wanted < kept:
+            found.append(f"database.{name} from {kept} to {wanted}: readers are deleted; they can be made again")
+    return found
 
 
 def _cache(name: str, before: CacheGroup, after: CacheGroup) -> Iterator[str]:
@@ -153,8 +198,10 @@ def _cache_cell(one: Phase) -> str:
 
 
 def _pods_cell(one: Phase) -> str:
-    pods, regions = one.compute.pods.values(), len(one.regions)
-    return f"{regions * sum(each.minimum for each in pods)} to {regions * sum(each.maximum for each in pods)}"
+    """With the pod of the API's idle colour, where there are two."""
+    pods, regions, idle = one.compute.pods.values(), len(one.regions), int(one.compute.blue_green)
+    least, most = sum(each.minimum for each in pods) + idle, sum(each.maximum for each in pods) + idle
+    return f"{regions * least} to {regions * most}"
 
 
 _ROWS: dict[str, Callable[[Phase], str]] = {
@@ -173,6 +220,8 @@ _ROWS: dict[str, Callable[[Phase], str]] = {
     "Read replicas": _replica_cell,
     "Cache, state": _cache_cell,
     "Pods": _pods_cell,
-    "Services beside api, realtime, worker": lambda one: str(len(one.compute.pods) - 3 or "none"),
+    "Services beside api, realtime, worker": lambda one: str(
+        sum(role in SERVICES for role in one.compute.pods) or "none"
+    ),
     "Search": lambda one: f"{one.search.nodes} x {one.search.instance_type}" if one.search else "PostgreSQL",
 }

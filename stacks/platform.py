@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Mapping
+from itertools import combinations
+
 import pulumi
 import pulumi_aws as aws
 
-from components.component import Site, register_defaults
+from components.component import Component, Site, register_defaults
 from components.edge import EDGE_REGION
+from infra.cidr import REGIONS
 from infra.config import Environment, Settings
 from infra.errors import UserError
 from infra.naming import PROJECT, Names
 from infra.problems import NAMESPACE
 from stacks.edge import Edge, EdgeArgs
+from stacks.exports import export_stack
+from stacks.parts import add_parts
 from stacks.phase import Phase
+from stacks.pods import run_pods
 from stacks.region import Region, RegionArgs
+from stacks.shards import replica_regions
 
 
 async def program() -> None:
@@ -24,66 +33,87 @@ async def program() -> None:
     """
     settings = Settings.current()
     refuse_unbuilt(settings.spec)
-    registered: list[pulumi.Resource] = []
-    pulumi.runtime.register_stack_transformation(lambda args: registered.append(args.resource))
+    alarms: defaultdict[str, list[aws.cloudwatch.MetricAlarm]] = defaultdict(list)
+
+    def note_alarm(args: pulumi.ResourceTransformationArgs) -> None:
+        if isinstance(args.resource, aws.cloudwatch.MetricAlarm) and isinstance(args.opts.parent, Component):
+            alarms[args.opts.parent.site.region].append(args.resource)
+
+    pulumi.runtime.register_stack_transformation(note_alarm)
     register_defaults()
     _assemble(settings)
-    pulumi.export("alarmNames", [one.name for one in registered if isinstance(one, aws.cloudwatch.MetricAlarm)])
+    pulumi.export("alarmNames", {region: [one.name for one in found] for region, found in alarms.items()})
 
 
 def refuse_unbuilt(phase: Phase) -> None:
-    """Refuse a phase that needs components which do not exist yet, rather than build a part of it.
+    """Refuse what this version does not build, rather than build a part of it.
 
     Raises:
         UserError: naming each of them.
     """
-    needs = {
-        f"a home region besides {EDGE_REGION}": phase.home_region != EDGE_REGION,
-        "several regions": len(phase.all_regions) > 1,
-        "read replicas in other regions": phase.database.remote_replicas > 0,
-        "several logical shards": phase.database.logical_shards > 1,
-        "a primary for each shard": phase.database.placement == "dedicated",
-        "search": phase.search is not None,
-        "SNS fan-out": phase.messaging.fan_out,
-        "an event stream": phase.messaging.event_stream,
-        "blue and green releases": phase.compute.blue_green,
-        "a service mesh": phase.compute.mesh,
-        "tracing": phase.telemetry.tracing,
-        "managed Prometheus": phase.telemetry.managed_prometheus,
-        "canaries": phase.telemetry.canaries,
-        "Container Insights": phase.telemetry.container_insights,
-        "image resizing": phase.edge.image_resizing,
-        "edge workers": phase.edge.edge_workers,
-        "machine learning": phase.machine.enabled,
-    }
-    missing = [need for need, wanted in needs.items() if wanted]
-    if missing:
+    if phase.home_region != EDGE_REGION:
         msg = f"phase {phase.name} needs what this version does not build yet"
-        raise UserError(msg, missing)
+        raise UserError(msg, [f"a home region besides {EDGE_REGION}"])
 
 
 def _assemble(settings: Settings) -> None:
-    identity = aws.get_caller_identity()
+    phase = settings.spec
+    edge = Edge("edge", _site(settings, phase.home_region), EdgeArgs(settings=settings))
+    regions = _lay_ground(settings)
+    _hold_data(phase, regions)
+    _share_data(phase, regions)
     config = pulumi.Config(NAMESPACE)
     sentry_dsn = config.get_secret("sentryDsn")
-    edge = Edge("edge", _site(settings, settings.spec.home_region), EdgeArgs(settings=settings))
-    regions = [
-        Region(
-            region,
-            _site(settings, region),
-            RegionArgs(
-                settings=settings,
-                account_id=identity.account_id,
-                caller_arn=identity.arn,
-                certificate_arn=edge.zone.certificate_arns[region],
-                application_secrets={} if sentry_dsn is None else {"sentry_dsn": sentry_dsn},
-                pagerduty_url=config.get_secret("pagerdutyUrl"),
-            ),
-        )
-        for region in settings.spec.regions
-    ]
-    edge.serve(regions)
-    _export(settings, edge, regions[0])
+    home = regions[phase.home_region]
+    for name in phase.regions:
+        region = regions[name]
+        region.serve(edge.zone.certificate_arns[name], home.secrets.origin_token)
+        secrets = {} if sentry_dsn is None else {"sentry_dsn": sentry_dsn}
+        run_pods(region, regions, add_parts(region), secrets)
+    edge.serve([regions[name] for name in phase.regions])
+    export_stack(settings, edge, regions)
+
+
+def _lay_ground(settings: Settings) -> dict[str, Region]:
+    """Every region, home first, and the ways between them."""
+    identity = aws.get_caller_identity()
+    config = pulumi.Config(NAMESPACE)
+    args = RegionArgs(
+        settings=settings,
+        account_id=identity.account_id,
+        caller_arn=identity.arn,
+        pagerduty_url=config.get_secret("pagerdutyUrl"),
+    )
+    regions = {name: Region(name, _site(settings, name), args) for name in settings.spec.all_regions}
+    # Which of two regions asks for the peering must not depend on how many others there are.
+    for requester, accepter in combinations(sorted(regions, key=REGIONS.index), 2):
+        regions[requester].peer(regions[accepter])
+    return regions
+
+
+def _hold_data(phase: Phase, regions: Mapping[str, Region]) -> None:
+    home, *others = (regions[name] for name in phase.regions)
+    keys = [(other.site.region, other.keys.operations_arn) for other in others]
+    home.hold(home=home, secret_replicas=keys, global_cache_id=None)
+    global_cache_id = home.spread_cache() if others else None
+    for other in others:
+        other.hold(home=home, secret_replicas=(), global_cache_id=global_cache_id)
+    if others:
+        home.copy_assets(others)
+
+
+def _share_data(phase: Phase, regions: Mapping[str, Region]) -> None:
+    """Replicas of databases, uploads and backups in other regions."""
+    for name in phase.regions:
+        region = regions[name]
+        elsewhere = [regions[other] for other in replica_regions(phase, name)]
+        for other in elsewhere:
+            for primary, database in region.databases.items():
+                other.replicate(primary, database)
+        first = elsewhere[0] if elsewhere else None
+        region.back_up(first.keep_copies() if first else None)
+        if first:
+            region.copy_uploads(first)
 
 
 def _site(settings: Settings, region: str) -> Site:
@@ -100,48 +130,3 @@ def _site(settings: Settings, region: str) -> Site:
         protected=settings.environment is not Environment.DEVELOPMENT,
         retained=settings.environment is Environment.PRODUCTION,
     )
-
-
-def _export(settings: Settings, edge: Edge, home: Region) -> None:
-    """What an operator, `headroom verify` and the application's delivery look up; no secret is among it."""
-    outputs: dict[str, pulumi.Input[object]] = {
-        "stack": settings.stack,
-        "phase": settings.phase.value,
-        "domain": settings.domain,
-        "homeRegion": settings.spec.home_region,
-        "regions": list(settings.spec.regions),
-        "vpcId": home.network.vpc_id,
-        "subnetIds": {
-            "public": list(home.network.public_subnet_ids),
-            "private": list(home.network.private_subnet_ids),
-            "data": list(home.network.data_subnet_ids),
-        },
-        "databaseIdentifier": home.database.identifier,
-        "databaseParameterGroup": home.database.parameter_group_name,
-        "cacheGroupId": home.cache.cache_group_id,
-        "stateGroupId": home.cache.state_group_id,
-        "clusterName": home.cluster.name,
-        "assetsBucket": home.assets.bucket_name,
-        "uploadsBucket": home.uploads.bucket_name,
-        "exportsBucket": home.exports.bucket_name,
-        "logsBucket": home.logs_bucket.bucket_name,
-        "repositoryUrl": home.registry.repository_url,
-        "loadBalancerArn": home.load_balancer.arn,
-        "distributionId": edge.cdn.distribution_id,
-        "distributionDomain": edge.cdn.domain_name,
-        "webAclArn": edge.firewall.web_acl_arn,
-        "zoneId": edge.zone.zone_id,
-        "queueUrls": dict(home.messaging.queue_urls),
-        "deadLetterUrls": dict(home.messaging.dead_letter_urls),
-        "logGroups": dict(home.logs.group_names),
-        "pageTopicArn": home.topics.page_arn,
-        "ticketTopicArn": home.topics.ticket_arn,
-        "backupVault": home.backup.vault_name,
-        "backupPlanId": home.backup.plan_id,
-        "budgetName": edge.budget.budget_name,
-        "dashboardName": edge.dashboard.dashboard_name,
-        "keyArns": {"data": home.keys.data_arn, "operations": home.keys.operations_arn},
-        "secretArns": dict(home.secrets.arns),
-    }
-    for name, value in outputs.items():
-        pulumi.export(name, value)

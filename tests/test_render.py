@@ -64,3 +64,30 @@ def test_the_tree_of_the_shipped_stack_adds_up() -> None:
     console.print(render.tree(plan))
     total = sum(not one.is_component for one in plan.resources)
     assert f"{total} resources" in console.export_text()
+
+
+def test_what_an_earlier_picture_lacks_stands_out(plan: Plan) -> None:
+    text = render.mermaid(plan, known={"home", "home-a", "home-b"})
+    assert text.splitlines()[-1].strip() == "class home_c new"
+    assert "class " not in render.mermaid(plan, known=render.drawn_components(plan)).splitlines()[-1]
+
+
+def test_a_region_in_brief_is_one_box_that_keeps_its_arrows(plan: Plan) -> None:
+    plan.resources.extend(
+        [
+            component("away", kind="region:Region"),
+            component("away-a", "away"),
+            component("away-b", "away"),
+            resource("x1", "away-a", "c1"),
+            resource("x2", "away-b", "x1"),
+            resource("c2", "home-c", "x2"),
+            resource("loose", "home", "x2"),
+        ]
+    )
+    text = render.mermaid(plan, brief=("away",))
+    assert 'away["away<br/>2 resources"]' in text
+    assert "away_a" not in text
+    # Each uses the other, which only boxes of several components can: neither arrow follows from the other one.
+    assert "away --> home_c" in text
+    assert "home_c --> away" in text
+    assert "loose" not in text

@@ -18,6 +18,7 @@ from infra.replacements import DATA, KEPT_WHEN_DROPPED, NAMES, RULES, Verdict, j
 DATABASE = "aws:rds/instance:Instance"
 CACHE = "aws:elasticache/replicationGroup:ReplicationGroup"
 CLUSTER = "aws:eks/cluster:Cluster"
+SEARCH = "aws:opensearch/domain:Domain"
 INGRESS = "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule"
 NONE, UPDATE, REPLACE, REFUSE = Verdict.NONE, Verdict.UPDATE, Verdict.REPLACE, Verdict.REFUSE
 TYPES: Mapping[str, Mapping[str, Any]] = json.loads(DATA.read_text(encoding="utf-8"))["types"]
@@ -72,6 +73,14 @@ def verdict(token: str, path: str, old: object, new: object, *, unknown: bool = 
         (CLUSTER, "encryptionConfig.provider.keyArn", "arn:a", "arn:b", REFUSE),
         (CLUSTER, "vpcConfig.controlPlaneEgressMode", "CUSTOMER_ROUTED", "AWS_MANAGED", REPLACE),
         (CLUSTER, "vpcConfig.controlPlaneEgressMode", "AWS_MANAGED", "CUSTOMER_ROUTED", UPDATE),
+        (SEARCH, "clusterConfig.instanceType", "m6g.large.search", "r6g.large.search", UPDATE),
+        (SEARCH, "ebsOptions.volumeSize", 100, 200, UPDATE),
+        (SEARCH, "encryptAtRest.kmsKeyId", "arn:a", "arn:b", REPLACE),
+        (SEARCH, "vpcOptions.securityGroupIds", "sg-1", "sg-2", UPDATE),
+        (SEARCH, "advancedSecurityOptions.enabled", False, True, UPDATE),
+        (SEARCH, "advancedSecurityOptions.enabled", True, False, REPLACE),
+        (SEARCH, "engineVersion", "OpenSearch_2.19", "OpenSearch_3.1", UPDATE),
+        (SEARCH, "engineVersion", "OpenSearch_2.19", "OpenSearch_2.17", REPLACE),
         ("aws:ec2/vpc:Vpc", "instanceTenancy", "default", "dedicated", REPLACE),
         ("aws:ec2/vpc:Vpc", "instanceTenancy", "dedicated", "default", UPDATE),
         (INGRESS, "cidrIpv4", "10.0.0.0/8", "10.1.0.0/16", UPDATE),

@@ -1,4 +1,4 @@
-"""Write the generated parts of the documentation: `python tools/docs.py`. A test holds them current.
+"""Write the generated parts of the documentation: `make docs`. A test holds them current.
 
 A part stands between `<!-- generated: NAME -->` and `<!-- end -->`.
 """
@@ -6,14 +6,18 @@ A part stands between `<!-- generated: NAME -->` and `<!-- end -->`.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache, partial
 from pathlib import Path
 
 from infra import render, stack_file
 from infra.config import KEYS, SECRETS, Settings, key_info
 from infra.local.aws.catalogue import table as local_cloud_table
-from infra.plan import make_plan
-from stacks.phases import phase_table
+from infra.plan import Plan, make_plan
+from stacks.phase import PhaseName
+from stacks.phases import phase, phase_table
+from tools import growth, promises, promises_1m, promises_10k, promises_50k, promises_250k
+from tools.promises import Promise
 
 ROOT = Path(__file__).parents[1]
 PART = re.compile(r"(<!-- generated: (?P<name>[a-z0-9-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -37,17 +41,43 @@ _SECRETS = {
 }
 
 
-def picture() -> str:
-    """The 10k stack's components, from its plan."""
-    plan = make_plan(stack_file.read(ROOT / "Pulumi.10k.yaml"))
-    return f"```mermaid\n{render.mermaid(plan)}\n```"
+PROMISES: Mapping[PhaseName, Sequence[Promise]] = {
+    PhaseName.P10K: promises_10k.PROMISES,
+    PhaseName.P50K: promises_50k.PROMISES,
+    PhaseName.P250K: promises_250k.PROMISES,
+    PhaseName.P1M: promises_1m.PROMISES,
+}
+
+
+@cache
+def plan_of(name: PhaseName) -> Plan:
+    """The plan of the stack that ships for a phase."""
+    return make_plan(stack_file.read(ROOT / f"Pulumi.{name}.yaml"))
+
+
+def picture(name: PhaseName) -> str:
+    """A phase's components, from its plan; what the phase before does not have stands out."""
+    names = list(PhaseName)
+    before = names[names.index(name) - 1] if name != names[0] else None
+    # Full regions are alike: home is drawn, and the others are a box each.
+    others = phase(name).regions[1:]
+    known = render.drawn_components(plan_of(before)) if before else None
+    return f"```mermaid\n{render.mermaid(plan_of(name), known=known, brief=others)}\n```"
+
+
+def promise_table(name: PhaseName) -> str:
+    """What is promised in a phase, and what keeps it."""
+    return promises.table(PROMISES[name], phase(name), plan_of(name))
 
 
 PARTS: Mapping[str, Callable[[], str]] = {
     "keys": key_table,
     "local-cloud": local_cloud_table,
     "phases": phase_table,
-    "picture-10k": picture,
+    "steps": growth.steps,
+    "triggers": growth.triggers,
+    **{f"picture-{name}": partial(picture, name) for name in PhaseName},
+    **{f"promises-{name}": partial(promise_table, name) for name in PhaseName},
 }
 
 

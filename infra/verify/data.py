@@ -1,12 +1,14 @@
-"""The database and both cache groups."""
+"""Primaries, both cache groups, and what joins the caches of several regions."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 from itertools import chain
+from typing import Any
 
 from infra.verify.facts import Fact, Probe, Scope, equal, holds, unchecked
+from stacks import shards
 from stacks.phase import CacheGroup
 
 SERVING = {"available", "backing-up", "configuring-enhanced-monitoring", "modifying", "storage-optimization"}
@@ -17,21 +19,41 @@ Source: https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/accessing-monitor
 PRELOADED = {"pg_cron", "pg_stat_statements"}
 
 
-def database(scope: Scope) -> Iterator[Probe]:
-    """The primary."""
-    identifier = scope.text("databaseIdentifier")
-    yield Probe("database", identifier, partial(_primary, scope, identifier))
+def primaries(scope: Scope) -> Iterator[Probe]:
+    """The region's primaries, each of which holds shards."""
+    found = scope.texts("databaseIdentifiers")
+    standing = shards.primaries(scope.phase, scope.region)
+    wanted = {scope.physical_name("database", primary.name) for primary in standing}
+
+    def complete() -> Iterator[Fact]:
+        yield equal("primaries", wanted, set(found))
+
+    yield Probe("database", "primaries", complete)
+    for identifier in found:
+        yield Probe("database", identifier, partial(_primary, scope, identifier))
 
 
 def _primary(scope: Scope, identifier: str) -> Iterator[Fact]:
     size = scope.phase.database
     instance = scope.client("rds").describe_db_instances(DBInstanceIdentifier=identifier)["DBInstances"][0]
+    yield from instance_facts(scope, instance, size.instance_class)
+    yield equal("standby in another zone", size.multi_az, instance["MultiAZ"])
+    ceiling = instance.get("MaxAllocatedStorage")
+    yield equal("storage may grow to", f"{size.max_storage_gib} GiB", f"{ceiling} GiB")
+    kept = instance["BackupRetentionPeriod"]
+    yield equal("backups kept", f"{size.backup_retention_days} days", f"{kept} days")
+    yield equal("deletion protection", scope.protected, instance["DeletionProtection"])
+
+
+def instance_facts(scope: Scope, instance: Mapping[str, Any], instance_class: str) -> Iterator[Fact]:
+    """What holds for primaries and replicas alike."""
+    size = scope.phase.database
     status = instance["DBInstanceStatus"]
     yield holds("status", status in SERVING, "available", status)
     yield equal("engine", "postgres", instance["Engine"])
-    yield equal("class", size.instance_class, instance["DBInstanceClass"])
-    yield equal("standby in another zone", size.multi_az, instance["MultiAZ"])
+    yield equal("class", instance_class, instance["DBInstanceClass"])
     yield equal("encrypted", expected=True, actual=instance["StorageEncrypted"])
+    # A key lives in one region: a copy elsewhere has the key of where it is.
     keys = set(scope.names("keyArns").values())
     yield holds("encrypted with the stack's key", instance.get("KmsKeyId") in keys, keys, instance.get("KmsKeyId"))
     yield equal("reachable from the internet", expected=False, actual=instance["PubliclyAccessible"])
@@ -39,22 +61,12 @@ def _primary(scope: Scope, identifier: str) -> Iterator[Fact]:
     stored = instance["AllocatedStorage"]
     # Autoscaling may have grown it; it never shrinks.
     yield holds("storage", stored >= size.storage_gib, f"{size.storage_gib} GiB or more", f"{stored} GiB")
-    ceiling = instance.get("MaxAllocatedStorage")
-    yield equal("storage may grow to", f"{size.max_storage_gib} GiB", f"{ceiling} GiB")
     if size.iops is not None:
         yield equal("IOPS", size.iops, instance.get("Iops"))
         yield equal("throughput", size.throughput_mibps, instance.get("StorageThroughput"))
-    kept = instance["BackupRetentionPeriod"]
-    yield equal("backups kept", f"{size.backup_retention_days} days", f"{kept} days")
-    yield equal("deletion protection", scope.protected, instance["DeletionProtection"])
-    replicas = instance.get("ReadReplicaDBInstanceIdentifiers", [])
-    yield equal("read replicas", size.local_replicas + size.remote_replicas, len(replicas))
     groups = {group["DBParameterGroupName"]: group["ParameterApplyStatus"] for group in instance["DBParameterGroups"]}
-    wanted = scope.text("databaseParameterGroup")
-    yield holds("parameter group", wanted in groups, wanted, groups)
-    if wanted in groups:
-        # `pending-reboot` means that the static parameters are not in effect yet.
-        yield equal("parameters in effect", "in-sync", groups[wanted])
+    # `pending-reboot` means that the static parameters are not in effect yet.
+    yield equal("parameters in effect", {"in-sync"}, set(groups.values()))
 
 
 def parameter_group(scope: Scope) -> Iterator[Probe]:
@@ -117,3 +129,27 @@ def _cache(scope: Scope, key: str, size: CacheGroup, policy: str) -> Iterator[Fa
     rows = chain.from_iterable(page["Parameters"] for page in parameters)
     values = {row["ParameterName"]: row.get("ParameterValue") for row in rows}
     yield equal("eviction policy", policy, values.get("maxmemory-policy"))
+
+
+def global_cache(scope: Scope) -> Iterator[Probe]:
+    """The Global Datastore that copies home's `cache` group to the other full regions."""
+    if len(scope.phase.regions) > 1:
+        group = scope.text("globalCacheId")
+        yield Probe("cache", group, partial(_global_cache, scope, group))
+
+
+def _global_cache(scope: Scope, group: str) -> Iterator[Fact]:
+    if scope.local:
+        yield unchecked("members of the Global Datastore", "the local cloud has no Global Datastore (moto)")
+        return
+    found = scope.client("elasticache").describe_global_replication_groups(
+        GlobalReplicationGroupId=group, ShowMemberInfo=True
+    )["GlobalReplicationGroups"][0]
+    # `primary-only` would mean that no other region has joined.
+    yield holds("status", found["Status"] in {"available", "modifying"}, "available", found["Status"])
+    members = {member["ReplicationGroupRegion"]: member for member in found["Members"]}
+    yield equal("members of the Global Datastore", set(scope.phase.regions), set(members))
+    writing = {region for region, member in members.items() if member["Role"].upper() == "PRIMARY"}
+    yield equal("region that is written to", {scope.region}, writing)
+    apart = {region for region, member in members.items() if member["Status"] != "associated"}
+    yield holds("members that are not associated", not apart, "none", apart)

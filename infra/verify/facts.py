@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
 import boto3
 from botocore.config import Config
 
+from infra.naming import PROJECT, Names
 from stacks.phase import Phase
 
 GLOBAL_REGION = "us-east-1"
@@ -112,16 +113,17 @@ class Clients:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Scope:
-    """One region of one stack: what it should be, and how to ask.
+    """One stack, or one region of it: what it should be, and how to ask.
 
     Attributes:
-        region: where the regional objects are.
-        outputs: the stack's outputs; secret values are never read.
+        region: where the regional objects are; home for the stack as a whole.
+        outputs: the stack's outputs, or those of the region alone; secret values are never read.
         phase: what the stack should be, overrides included.
         domain: the product's host name.
         protected: whether stateful objects must refuse deletion (any environment but development).
         clients: boto3.
         local: the account is the local cloud, which does not have everything.
+        shared: the stack's outputs, where `outputs` is a region's.
     """
 
     region: str
@@ -131,6 +133,43 @@ class Scope:
     protected: bool
     clients: Clients = field(default_factory=Clients)
     local: bool = False
+    shared: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def full(self) -> bool:
+        """Whether the region has everything; a read region has replicas, and what they stand on."""
+        return self.region in self.phase.regions
+
+    @property
+    def of_stack(self) -> Mapping[str, Any]:
+        """The stack's outputs, whichever scope this is."""
+        return self.shared or self.outputs
+
+    def physical_name(self, kind: str, name: str) -> str:
+        """The name that the program gives in AWS to what is called `name` in the plan.
+
+        Raises:
+            OutputError: the stack does not export its own name.
+        """
+        stack = self.of_stack.get("stack")
+        if not isinstance(stack, str):
+            key = "stack"
+            raise OutputError(key)
+        return Names(PROJECT, stack).of(kind, name)
+
+    def within(self, region: str) -> Scope:
+        """One region of the stack.
+
+        Raises:
+            OutputError: the stack exports nothing about it.
+        """
+        shared = self.of_stack
+        regions = shared.get("regions")
+        outputs = regions.get(region) if isinstance(regions, Mapping) else None
+        if not isinstance(outputs, Mapping):
+            key = f"regions.{region}"
+            raise OutputError(key)
+        return replace(self, region=region, outputs=outputs, shared=shared)
 
     def client(self, service: str) -> Any:
         """The region's client."""
@@ -159,6 +198,19 @@ class Scope:
         """
         value = self.outputs.get(key)
         if isinstance(value, Mapping) and all(isinstance(item, str) for item in value.values()):
+            return value
+        raise OutputError(key)
+
+    def records(self, key: str) -> Sequence[Mapping[str, str]]:
+        """An output that lists maps of names to texts.
+
+        Raises:
+            OutputError: it is missing or something else.
+        """
+        value = self.outputs.get(key)
+        if isinstance(value, Sequence) and all(
+            isinstance(item, Mapping) and all(isinstance(text, str) for text in item.values()) for item in value
+        ):
             return value
         raise OutputError(key)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any
 
-from infra.verify.facts import GLOBAL_REGION, Fact, Probe, Scope, equal, holds, unchecked
+from infra.verify.facts import Fact, OutputError, Probe, Scope, equal, holds, unchecked
 
 LOG_DAYS = {"error": 90, "access": 30, "debug": 7}
 ALARMS_PER_CALL = 100
@@ -32,26 +32,29 @@ def _log_group(scope: Scope, name: str, days: int) -> Iterator[Fact]:
 
 
 def alarms(scope: Scope) -> Iterator[Probe]:
-    """Every alarm of the stack, those of the global services among them."""
-    names = scope.texts("alarmNames")
-    yield Probe("operations", "alarms", partial(_alarms, scope, set(names)))
+    """Every alarm of the stack, region by region; those of the global services are in one of them."""
+    by_region = scope.outputs.get("alarmNames")
+    if not isinstance(by_region, Mapping) or not set(scope.phase.all_regions) <= set(by_region):
+        key = "alarmNames"
+        raise OutputError(key)
+    for region, names in by_region.items():
+        yield Probe("operations", f"alarms in {region}", partial(_alarms, scope, region, set(names)))
 
 
-def _alarms(scope: Scope, names: set[str]) -> Iterator[Fact]:
+def _alarms(scope: Scope, region: str, names: set[str]) -> Iterator[Fact]:
     found: dict[str, Mapping[str, Any]] = {}
-    for region in dict.fromkeys((scope.region, GLOBAL_REGION)):
-        client = scope.clients.get("cloudwatch", region)
-        ordered = sorted(names)
-        for start in range(0, len(ordered), ALARMS_PER_CALL):
-            answer = client.describe_alarms(
-                AlarmNames=ordered[start : start + ALARMS_PER_CALL], AlarmTypes=["MetricAlarm", "CompositeAlarm"]
-            )
-            for alarm in [*answer.get("MetricAlarms", []), *answer.get("CompositeAlarms", [])]:
-                found[alarm["AlarmName"]] = alarm
+    client = scope.clients.get("cloudwatch", region)
+    ordered = sorted(names)
+    for start in range(0, len(ordered), ALARMS_PER_CALL):
+        answer = client.describe_alarms(
+            AlarmNames=ordered[start : start + ALARMS_PER_CALL], AlarmTypes=["MetricAlarm", "CompositeAlarm"]
+        )
+        for alarm in [*answer.get("MetricAlarms", []), *answer.get("CompositeAlarms", [])]:
+            found[alarm["AlarmName"]] = alarm
     yield holds("any", names, "one or more", len(names))
     yield holds("missing", not names - set(found), "none", names - set(found))
     silent = [name for name, alarm in found.items() if not alarm.get("AlarmActions") or not alarm["ActionsEnabled"]]
-    yield holds("without anybody to tell", not silent, "none", silent)
+    yield holds("that tell nobody", not silent, "none", silent)
 
 
 def dashboard(scope: Scope) -> Iterator[Probe]:
@@ -72,6 +75,13 @@ def backup(scope: Scope) -> Iterator[Probe]:
     yield Probe("operations", f"backup plan {plan_id}", partial(_plan, scope, vault, plan_id))
 
 
+def copies(scope: Scope) -> Iterator[Probe]:
+    """The vault that another region copies its backups to; a read region always has one."""
+    if "backupCopiesVault" in scope.outputs or not scope.full:
+        vault = scope.text("backupCopiesVault")
+        yield Probe("operations", f"vault of copies {vault}", partial(_vault, scope, vault))
+
+
 def _vault(scope: Scope, vault: str) -> Iterator[Fact]:
     found = scope.client("backup").describe_backup_vault(BackupVaultName=vault)
     keys = set(scope.names("keyArns").values())
@@ -86,6 +96,17 @@ def _plan(scope: Scope, vault: str, plan_id: str) -> Iterator[Fact]:
     yield equal("kept in", {vault}, {rule["TargetBackupVaultName"] for rule in rules})
     endless = [rule["RuleName"] for rule in rules if not rule.get("Lifecycle", {}).get("DeleteAfterDays")]
     yield holds("rules that keep for ever", not endless, "none", endless)
+    if len(scope.phase.all_regions) > 1:
+        copied = {copy["DestinationBackupVaultArn"] for rule in rules for copy in rule.get("CopyActions", [])}
+        # arn:aws:backup:REGION:ACCOUNT:backup-vault:NAME
+        places = {(arn.split(":")[3], arn.rpartition(":")[2]) for arn in copied}
+        vaults = {
+            (region, scope.within(region).outputs.get("backupCopiesVault"))
+            for region in scope.phase.all_regions
+            if region != scope.region
+        }
+        known = places and places <= vaults
+        yield holds("copied to", known, "a vault in another region", {f"{name} in {where}" for where, name in places})
     if scope.local:
         yield unchecked("what is backed up", "the local cloud has no backup selections (moto)")
         return

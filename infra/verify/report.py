@@ -25,6 +25,7 @@ def to_dict(stack: str, phase: str, findings: Sequence[Finding]) -> dict[str, An
         "unchecked": counts[Verdict.UNCHECKED],
         "findings": [
             {
+                "region": finding.region,
                 "area": finding.area,
                 "subject": finding.subject,
                 "what": finding.fact.what,
@@ -38,7 +39,7 @@ def to_dict(stack: str, phase: str, findings: Sequence[Finding]) -> dict[str, An
 
 
 def render(stack: str, phase: str, findings: Sequence[Finding]) -> RenderableType:
-    """Counts by area, then what differs, then what cannot be seen, then one closing line."""
+    """Counts by region and area, then what differs, then what cannot be seen, then one closing line."""
     differing = [finding for finding in findings if finding.fact.verdict is Verdict.DIFFERS]
     unseen = [finding for finding in findings if finding.fact.verdict is Verdict.UNCHECKED]
     parts: list[RenderableType] = [_areas(findings)]
@@ -54,13 +55,19 @@ def render(stack: str, phase: str, findings: Sequence[Finding]) -> RenderableTyp
 
 def _areas(findings: Sequence[Finding]) -> Table:
     table = Table(box=None, pad_edge=False)
+    table.add_column("region")
     table.add_column("area")
     for verdict in Verdict:
         table.add_column(str(verdict), justify="right")
-    for area in dict.fromkeys(finding.area for finding in findings):
-        counts = Counter(finding.fact.verdict for finding in findings if finding.area == area)
+    shown = None
+    for region, area in dict.fromkeys((finding.region, finding.area) for finding in findings):
+        counts = Counter(
+            finding.fact.verdict for finding in findings if (finding.region, finding.area) == (region, area)
+        )
         cells = [str(counts[verdict] or "") for verdict in Verdict]
-        table.add_row(area, *cells, style="red" if counts[Verdict.DIFFERS] else "")
+        style = "red" if counts[Verdict.DIFFERS] else ""
+        table.add_row("" if region == shown else region or "everywhere", area, *cells, style=style)
+        shown = region
     return table
 
 
@@ -70,7 +77,7 @@ def _differing(findings: Sequence[Finding]) -> Table:
         table.add_column(title, overflow="fold")
     for finding in findings:
         table.add_row(
-            Text(f"{finding.area} {finding.subject}"),
+            Text(f"{finding.region} {finding.area} {finding.subject}".strip()),
             Text(finding.fact.what),
             Text(finding.fact.expected),
             Text(finding.fact.actual),

@@ -18,59 +18,119 @@ from botocore.exceptions import (
 )
 
 from infra.errors import UserError
-from infra.verify import cluster, data, edge, messaging, network, operations, security, storage
+from infra.verify import (
+    cluster,
+    data,
+    edge,
+    messaging,
+    network,
+    observability,
+    operations,
+    replicas,
+    search,
+    security,
+    shards,
+    storage,
+    streams,
+)
 from infra.verify.facts import Fact, OutputError, Probe, Scope, Verdict, holds
 
 THREADS = 8
 
-PROBES: tuple[Callable[[Scope], Iterator[Probe]], ...] = (
+Finder = Callable[[Scope], Iterator[Probe]]
+
+STACK: tuple[Finder, ...] = (
+    edge.distribution,
+    edge.web_acl,
+    edge.zone,
+    shards.shard_map,
+    operations.alarms,
+    operations.dashboard,
+    operations.budget,
+)
+"""Once for the whole stack."""
+
+EVERY_REGION: tuple[Finder, ...] = (
     network.vpc,
-    data.database,
+    network.peerings,
+    replicas.remote,
+    storage.buckets,
+    messaging.topics,
+    security.keys,
+    operations.copies,
+)
+"""In full regions and in read regions."""
+
+FULL_REGION: tuple[Finder, ...] = (
+    data.primaries,
+    replicas.local,
     data.parameter_group,
     data.caches,
     cluster.kubernetes,
     cluster.load_balancer,
     cluster.registry,
-    storage.buckets,
-    edge.distribution,
-    edge.web_acl,
-    edge.zone,
+    storage.replication,
     messaging.queues,
-    messaging.topics,
-    security.keys,
+    streams.fan_out,
+    streams.event_stream,
+    streams.lake,
+    streams.mail,
+    search.search,
+    observability.agent,
+    observability.sampling,
+    observability.canary,
+    observability.prometheus,
     security.secrets,
     operations.log_groups,
-    operations.alarms,
-    operations.dashboard,
     operations.backup,
-    operations.budget,
 )
+"""In full regions only."""
+
+HOME_REGION: tuple[Finder, ...] = (
+    data.global_cache,
+    search.partner_api,
+)
+"""Once for the stack, and in a region."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A fact, and the object that it is about."""
+    """A fact, and the object that it is about; `region` is empty for what stands once in the world."""
 
+    region: str
     area: str
     subject: str
     fact: Fact
 
 
-def verify(scope: Scope) -> list[Finding]:
-    """Every fact about the stack in `scope`, in the order of `PROBES`.
+def verify(stack: Scope) -> list[Finding]:
+    """Every fact about the stack: what stands once, then region by region in the phase's order.
 
     Raises:
         UserError: the account cannot be asked at all.
     """
-    probes: list[Probe] = []
-    for find in PROBES:
-        area = find.__module__.rpartition(".")[2]
+    probes = [("", probe) for find in STACK for probe in _found(find, stack)]
+    for region in stack.phase.all_regions:
         try:
-            probes.extend(find(scope))
+            scope = stack.within(region)
         except OutputError as error:
-            probes.append(_missing_output(area, error.key))
+            probes.append((region, _missing_output("regions", error.key)))
+            continue
+        finders = EVERY_REGION + (FULL_REGION if scope.full else ())
+        finders += HOME_REGION if region == stack.phase.home_region else ()
+        probes += [(region, probe) for find in finders for probe in _found(find, scope)]
     with ThreadPoolExecutor(THREADS) as pool:
         return [finding for findings in pool.map(_read, probes) for finding in findings]
+
+
+def _found(find: Finder, scope: Scope) -> list[Probe]:
+    """What a finder looks at; the outputs that it misses are a finding as well."""
+    probes: list[Probe] = []
+    try:
+        probes.extend(find(scope))
+    except OutputError as error:
+        probes.append(_missing_output(find.__module__.rpartition(".")[2], error.key))
+    return probes
 
 
 def _missing_output(area: str, key: str) -> Probe:
@@ -78,11 +138,12 @@ def _missing_output(area: str, key: str) -> Probe:
     return Probe(area, key, lambda: iter([fact]))
 
 
-def _read(probe: Probe) -> list[Finding]:
+def _read(located: tuple[str, Probe]) -> list[Finding]:
+    region, probe = located
     findings: list[Finding] = []
 
     def add(fact: Fact) -> None:
-        findings.append(Finding(probe.area, probe.subject, fact))
+        findings.append(Finding(region, probe.area, probe.subject, fact))
 
     try:
         for fact in probe.facts():

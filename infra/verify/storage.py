@@ -1,9 +1,9 @@
-"""The buckets: closed, encrypted, versioned."""
+"""The buckets: closed, encrypted, versioned, copied to other regions."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 
 from infra.verify.facts import Fact, Probe, Scope, equal, holds
@@ -16,8 +16,8 @@ VERSIONED = {"assetsBucket", "exportsBucket", "uploadsBucket"}
 
 
 def buckets(scope: Scope) -> Iterator[Probe]:
-    """Assets, uploads, exports of the database, and logs."""
-    for key in ("assetsBucket", "uploadsBucket", "exportsBucket", "logsBucket"):
+    """Uploads and logs; in a full region assets and exports of the database as well."""
+    for key in ("uploadsBucket", "logsBucket", *(("assetsBucket", "exportsBucket") if scope.full else ())):
         yield Probe("storage", str(scope.outputs.get(key, key)), partial(_bucket, scope, key))
 
 
@@ -44,3 +44,34 @@ def _bucket(scope: Scope, key: str) -> Iterator[Fact]:
         and statement.get("Condition", {}).get("Bool", {}).get("aws:SecureTransport") in {"false", False}
     ]
     yield holds("access without TLS refused", refused, "yes", bool(refused))
+
+
+def replication(scope: Scope) -> Iterator[Probe]:
+    """Uploads have a copy in another region, and home's assets one in every other full region."""
+    others = [region for region in scope.phase.all_regions if region != scope.region]
+    full = [region for region in others if region in scope.phase.regions]
+    if others:
+        yield Probe("storage", f"copies of {scope.text('uploadsBucket')}", partial(_uploads, scope, others))
+    if full and scope.region == scope.phase.home_region:
+        yield Probe("storage", f"copies of {scope.text('assetsBucket')}", partial(_assets, scope, full))
+
+
+def _uploads(scope: Scope, others: Sequence[str]) -> Iterator[Fact]:
+    places = {scope.within(region).text("uploadsBucket") for region in others}
+    copied = _copied_to(scope, scope.text("uploadsBucket"))
+    yield holds("copied to", copied and copied <= places, f"one of {', '.join(sorted(places))}", copied)
+
+
+def _assets(scope: Scope, full: Sequence[str]) -> Iterator[Fact]:
+    places = {scope.within(region).text("assetsBucket") for region in full}
+    yield equal("copied to", places, _copied_to(scope, scope.text("assetsBucket")))
+
+
+def _copied_to(scope: Scope, bucket: str) -> set[str]:
+    """Names of the buckets that rules which are on copy to."""
+    configuration = scope.client("s3").get_bucket_replication(Bucket=bucket)["ReplicationConfiguration"]
+    return {
+        rule["Destination"]["Bucket"].rpartition(":")[2]
+        for rule in configuration["Rules"]
+        if rule["Status"] == "Enabled"
+    }

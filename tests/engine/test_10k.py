@@ -201,7 +201,7 @@ def _secrets(world: World) -> set[str]:
 
 
 def test_a_change_of_configuration_updates_in_place(world: World) -> None:
-    identifier = world.stack.outputs()["databaseIdentifier"]
+    identifier = world.stack.outputs()["regions"]["us-east-1"]["databaseIdentifiers"][0]
     before = world.client("rds").describe_db_instances(DBInstanceIdentifier=identifier)["DBInstances"][0]
     world.configure(overrides={"database": {"instanceClass": "db.t4g.large"}})
     changed = world.changes("up")
@@ -213,7 +213,7 @@ def test_a_change_of_configuration_updates_in_place(world: World) -> None:
 
 
 def test_what_was_deleted_behind_its_back_is_found_and_made_again(world: World) -> None:
-    url = world.stack.outputs()["queueUrls"]["email"]
+    url = world.stack.outputs()["regions"]["us-east-1"]["queueUrls"]["email"]
     world.client("sqs").delete_queue(QueueUrl=url)
     assert any("email" in finding.subject for finding in world.differing())
     assert world.changes("refresh").get("deleted", 0) >= 1
@@ -222,7 +222,7 @@ def test_what_was_deleted_behind_its_back_is_found_and_made_again(world: World) 
 
 
 def test_what_was_changed_behind_its_back_is_found(world: World) -> None:
-    identifier = world.stack.outputs()["databaseIdentifier"]
+    identifier = world.stack.outputs()["regions"]["us-east-1"]["databaseIdentifiers"][0]
     world.client("rds").modify_db_instance(
         DBInstanceIdentifier=identifier, BackupRetentionPeriod=1, ApplyImmediately=True
     )

@@ -1,4 +1,4 @@
-"""The part of the account that stands in front of everything: CloudFront and its web ACL."""
+"""What stands in front of everything: CloudFront, its web ACL, and the zone of the origin."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ if TYPE_CHECKING:
 
 REGION = "us-east-1"
 DOMAIN = "example.com"
+ACCOUNT_ID = "123456789012"
 
 
 def build_edge(account: Account) -> None:
@@ -36,7 +37,7 @@ def build_edge(account: Account) -> None:
         }
     )
     addresses = waf.create_ip_set(
-        Name="cloudflare", Scope="CLOUDFRONT", IPAddressVersion="IPV4", Addresses=["203.0.113.0/24"]
+        Name=f"{account.prefix}-cloudflare", Scope="CLOUDFRONT", IPAddressVersion="IPV4", Addresses=["203.0.113.0/24"]
     )["Summary"]["ARN"]
     rules.append(
         {
@@ -48,7 +49,7 @@ def build_edge(account: Account) -> None:
         }
     )
     account.web_acl = waf.create_web_acl(
-        Name="headroom-10k",
+        Name=account.prefix,
         Scope="CLOUDFRONT",
         DefaultAction={"Allow": {}},
         Rules=rules,
@@ -63,12 +64,12 @@ def build_edge(account: Account) -> None:
         }
     )
     account.distribution_config = {
-        "CallerReference": "1",
+        "CallerReference": account.stack,
         "Comment": "",
         "Enabled": True,
         "WebACLId": acl_arn,
-        "Aliases": {"Quantity": 1, "Items": [DOMAIN]},
-        "Origins": {"Quantity": 1, "Items": [{"Id": "api", "DomainName": f"origin.{DOMAIN}"}]},
+        "Aliases": {"Quantity": 1, "Items": [account.domain]},
+        "Origins": {"Quantity": 1, "Items": [{"Id": "api", "DomainName": f"origin.{account.domain}"}]},
         "ViewerCertificate": {
             "ACMCertificateArn": f"arn:aws:acm:{REGION}:123456789012:certificate/1",
             "SSLSupportMethod": "sni-only",
@@ -81,3 +82,32 @@ def build_edge(account: Account) -> None:
         "webAclArn": acl_arn,
         "distributionId": created["Distribution"]["Id"],
     }
+
+
+def build_zone(account: Account) -> None:
+    """Make the zone, with a record and a health check for each full region."""
+    route53, name = account.client("route53"), f"origin.{account.domain}"
+    zone = route53.create_hosted_zone(Name=name, CallerReference=account.stack)["HostedZone"]["Id"]
+    account.outputs["zoneId"] = zone.rpartition("/")[2]
+    for region in account.phase.regions:
+        account.health_checks[region] = route53.create_health_check(
+            CallerReference=f"{account.stack}-{region}",
+            HealthCheckConfig={"Type": "HTTPS", "FullyQualifiedDomainName": name, "Port": 443},
+        )["HealthCheck"]["Id"]
+        change_record(account, region, HealthCheckId=account.health_checks[region])
+
+
+def change_record(account: Account, region: str, **extra: str) -> None:
+    """Make or change the latency record of a region."""
+    record = {
+        "Name": f"origin.{account.domain}",
+        "Type": "A",
+        "SetIdentifier": region,
+        "Region": region,
+        "AliasTarget": {"HostedZoneId": "Z35SXDOTRQ7X7K", "DNSName": "alb.test.", "EvaluateTargetHealth": True},
+        **extra,
+    }
+    account.client("route53").change_resource_record_sets(
+        HostedZoneId=account.outputs["zoneId"],
+        ChangeBatch={"Changes": [{"Action": "UPSERT", "ResourceRecordSet": record}]},
+    )

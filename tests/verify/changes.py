@@ -8,11 +8,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from stacks.phase_10k import EFFICIENT
-from tests.verify.account import Account, tls_policy
-from tests.verify.account_edge import REGION
+from tests.verify.account import Account
+from tests.verify.account_buckets import tls_policy
+from tests.verify.account_edge import REGION, change_record
 
 Undo = Callable[[], object]
-DATABASE = "headroom-10k-db-0"
+DATABASE = "headroom-10k-us-east-1-db-0"
 LIBRARIES = "pg_stat_statements,pg_cron"
 
 
@@ -32,8 +33,8 @@ def _database(**changes: Any) -> Callable[[Account], Undo]:
 
 def _parameter(name: str, wrong: str, right: str) -> Callable[[Account], Undo]:
     def change(account: Account) -> Undo:
-        account.set_parameters({name: wrong})
-        return lambda: account.set_parameters({name: right})
+        account.home.set_parameters({name: wrong})
+        return lambda: account.home.set_parameters({name: right})
 
     return change
 
@@ -41,7 +42,7 @@ def _parameter(name: str, wrong: str, right: str) -> Callable[[Account], Undo]:
 def _cache(**changes: Any) -> Callable[[Account], Undo]:
     def change(account: Account) -> Undo:
         client = account.client("elasticache")
-        group = account.outputs["stateGroupId"]
+        group = account.home.outputs["stateGroupId"]
         right = {"CacheNodeType": EFFICIENT.state.node_type, "AutomaticFailoverEnabled": True, "MultiAZEnabled": True}
         client.modify_replication_group(ReplicationGroupId=group, ApplyImmediately=True, **changes)
         return lambda: client.modify_replication_group(
@@ -52,27 +53,27 @@ def _cache(**changes: Any) -> Callable[[Account], Undo]:
 
 
 def _public_subnet(account: Account) -> Undo:
-    ec2, subnet = account.client("ec2"), account.subnets["data"][0]
+    ec2, subnet = account.client("ec2"), account.home.subnets["data"][0]
     ec2.modify_subnet_attribute(SubnetId=subnet, MapPublicIpOnLaunch={"Value": True})
     return lambda: ec2.modify_subnet_attribute(SubnetId=subnet, MapPublicIpOnLaunch={"Value": False})
 
 
 def _data_with_internet(account: Account) -> Undo:
-    ec2, table = account.client("ec2"), account.route_tables["data"]
-    ec2.create_route(RouteTableId=table, DestinationCidrBlock="0.0.0.0/0", NatGatewayId=account.nat)
+    ec2, table = account.client("ec2"), account.home.route_tables["data"]
+    ec2.create_route(RouteTableId=table, DestinationCidrBlock="0.0.0.0/0", NatGatewayId=account.home.nat)
     return lambda: ec2.delete_route(RouteTableId=table, DestinationCidrBlock="0.0.0.0/0")
 
 
 def _second_nat_gateway(account: Account) -> Undo:
     ec2 = account.client("ec2")
-    created = ec2.create_nat_gateway(SubnetId=account.subnets["public"][1], ConnectivityType="private")
+    created = ec2.create_nat_gateway(SubnetId=account.home.subnets["public"][1], ConnectivityType="private")
     return lambda: ec2.delete_nat_gateway(NatGatewayId=created["NatGateway"]["NatGatewayId"])
 
 
 def _load_balancer_unprotected(account: Account) -> Undo:
     def set_to(value: str) -> None:
         account.client("elbv2").modify_load_balancer_attributes(
-            LoadBalancerArn=account.outputs["loadBalancerArn"],
+            LoadBalancerArn=account.home.outputs["loadBalancerArn"],
             Attributes=[{"Key": "deletion_protection.enabled", "Value": value}],
         )
 
@@ -83,7 +84,7 @@ def _load_balancer_unprotected(account: Account) -> Undo:
 def _plain_listener(account: Account) -> Undo:
     elb = account.client("elbv2")
     listener = elb.create_listener(
-        LoadBalancerArn=account.outputs["loadBalancerArn"],
+        LoadBalancerArn=account.home.outputs["loadBalancerArn"],
         Protocol="HTTP",
         Port=80,
         DefaultActions=[{"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "403"}}],
@@ -98,38 +99,38 @@ def _mutable_tags(account: Account) -> Undo:
 
 
 def _bucket_opened(account: Account) -> Undo:
-    s3, name = account.client("s3"), account.outputs["uploadsBucket"]
+    s3, name = account.client("s3"), account.home.outputs["uploadsBucket"]
     blocks = s3.get_public_access_block(Bucket=name)["PublicAccessBlockConfiguration"]
     s3.put_public_access_block(Bucket=name, PublicAccessBlockConfiguration={**blocks, "BlockPublicPolicy": False})
     return lambda: s3.put_public_access_block(Bucket=name, PublicAccessBlockConfiguration=blocks)
 
 
 def _bucket_without_block(account: Account) -> Undo:
-    s3, name = account.client("s3"), account.outputs["logsBucket"]
+    s3, name = account.client("s3"), account.home.outputs["logsBucket"]
     blocks = s3.get_public_access_block(Bucket=name)["PublicAccessBlockConfiguration"]
     s3.delete_public_access_block(Bucket=name)
     return lambda: s3.put_public_access_block(Bucket=name, PublicAccessBlockConfiguration=blocks)
 
 
 def _uploads_without_our_key(account: Account) -> Undo:
-    s3, name = account.client("s3"), account.outputs["uploadsBucket"]
+    s3, name = account.client("s3"), account.home.outputs["uploadsBucket"]
 
     def set_to(encryption: dict[str, str]) -> None:
         rules = [{"ApplyServerSideEncryptionByDefault": encryption}]
         s3.put_bucket_encryption(Bucket=name, ServerSideEncryptionConfiguration={"Rules": rules})
 
     set_to({"SSEAlgorithm": "AES256"})
-    return lambda: set_to({"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": account.key})
+    return lambda: set_to({"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": account.home.key})
 
 
 def _versions_suspended(account: Account) -> Undo:
-    s3, name = account.client("s3"), account.outputs["assetsBucket"]
+    s3, name = account.client("s3"), account.home.outputs["assetsBucket"]
     s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Suspended"})
     return lambda: s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
 
 
 def _plain_http_allowed(account: Account) -> Undo:
-    s3, name = account.client("s3"), account.outputs["uploadsBucket"]
+    s3, name = account.client("s3"), account.home.outputs["uploadsBucket"]
     s3.put_bucket_policy(Bucket=name, Policy=tls_policy(name, effect="Allow"))
     return lambda: s3.put_bucket_policy(Bucket=name, Policy=tls_policy(name))
 
@@ -175,19 +176,19 @@ def _web_acl_without(kind: str) -> Callable[[Account], Undo]:
 
 
 def _record_without_health_check(account: Account) -> Undo:
-    account.change_record("UPSERT")
-    return lambda: account.change_record("UPSERT", HealthCheckId=account.health_check)
+    change_record(account, REGION)
+    return lambda: change_record(account, REGION, HealthCheckId=account.health_checks[REGION])
 
 
 def _health_check_off(account: Account) -> Undo:
     route53 = account.client("route53")
-    route53.update_health_check(HealthCheckId=account.health_check, Disabled=True)
-    return lambda: route53.update_health_check(HealthCheckId=account.health_check, Disabled=False)
+    route53.update_health_check(HealthCheckId=account.health_checks[REGION], Disabled=True)
+    return lambda: route53.update_health_check(HealthCheckId=account.health_checks[REGION], Disabled=False)
 
 
 def _queue(attribute: str, wrong: str) -> Callable[[Account], Undo]:
     def change(account: Account) -> Undo:
-        sqs, url = account.client("sqs"), account.outputs["queueUrls"]["email"]
+        sqs, url = account.client("sqs"), account.home.outputs["queueUrls"]["email"]
         right = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=[attribute])["Attributes"]
         sqs.set_queue_attributes(QueueUrl=url, Attributes={attribute: wrong})
         return lambda: sqs.set_queue_attributes(QueueUrl=url, Attributes=right)
@@ -196,7 +197,7 @@ def _queue(attribute: str, wrong: str) -> Callable[[Account], Undo]:
 
 
 def _nobody_paged(account: Account) -> Undo:
-    sns, topic = account.client("sns"), account.outputs["pageTopicArn"]
+    sns, topic = account.client("sns"), account.home.outputs["pageTopicArn"]
     for subscription in sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]:
         sns.unsubscribe(SubscriptionArn=subscription["SubscriptionArn"])
     return lambda: sns.subscribe(TopicArn=topic, Protocol="email", Endpoint="oncall@example.com")
@@ -204,36 +205,36 @@ def _nobody_paged(account: Account) -> Undo:
 
 def _rotation_off(account: Account) -> Undo:
     kms = account.client("kms")
-    kms.disable_key_rotation(KeyId=account.key)
-    return lambda: kms.enable_key_rotation(KeyId=account.key)
+    kms.disable_key_rotation(KeyId=account.home.key)
+    return lambda: kms.enable_key_rotation(KeyId=account.home.key)
 
 
 def _key_disabled(account: Account) -> Undo:
-    kms, key_id = account.client("kms"), account.key.rpartition("/")[2]
+    kms, key_id = account.client("kms"), account.home.key.rpartition("/")[2]
     kms.disable_key(KeyId=key_id)
     return lambda: kms.enable_key(KeyId=key_id)
 
 
 def _secret_deleted(account: Account) -> Undo:
-    client, arn = account.client("secretsmanager"), account.outputs["secretArns"]["signing"]
+    client, arn = account.client("secretsmanager"), account.home.outputs["secretArns"]["signing"]
     client.delete_secret(SecretId=arn, RecoveryWindowInDays=7)
     return lambda: client.restore_secret(SecretId=arn)
 
 
 def _logs_kept_for_ever(account: Account) -> Undo:
     logs = account.client("logs")
-    logs.delete_retention_policy(logGroupName="/headroom/debug")
-    return lambda: logs.put_retention_policy(logGroupName="/headroom/debug", retentionInDays=7)
+    logs.delete_retention_policy(logGroupName="/headroom-10k/debug")
+    return lambda: logs.put_retention_policy(logGroupName="/headroom-10k/debug", retentionInDays=7)
 
 
 def _alarm_deleted(account: Account) -> Undo:
-    account.client("cloudwatch").delete_alarms(AlarmNames=["headroom-cpu"])
-    return lambda: account.put_alarm("headroom-cpu", [account.outputs["pageTopicArn"]])
+    account.client("cloudwatch").delete_alarms(AlarmNames=["headroom-10k-cpu"])
+    return lambda: account.home.put_alarm("headroom-10k-cpu", [account.home.outputs["pageTopicArn"]])
 
 
 def _alarm_silent(account: Account) -> Undo:
-    account.put_alarm("headroom-storage", [])
-    return lambda: account.put_alarm("headroom-storage", [account.outputs["pageTopicArn"]])
+    account.home.put_alarm("headroom-10k-storage", [])
+    return lambda: account.home.put_alarm("headroom-10k-storage", [account.home.outputs["pageTopicArn"]])
 
 
 def _dashboard_deleted(account: Account) -> Undo:
@@ -250,16 +251,16 @@ CHANGES: tuple[tuple[Callable[[Account], Undo], str, str, str], ...] = (
     (_database(DeletionProtection=False), DATABASE, "deletion protection", "no"),
     (_database(PubliclyAccessible=True), DATABASE, "reachable from the internet", "yes"),
     (_database(MaxAllocatedStorage=40), DATABASE, "storage may grow to", "40 GiB"),
-    (_parameter("rds.force_ssl", "0", "1"), "headroom-postgres17", "rds.force_ssl", "0"),
+    (_parameter("rds.force_ssl", "0", "1"), "headroom-10k-postgres17", "rds.force_ssl", "0"),
     (
         _parameter("shared_preload_libraries", "pg_stat_statements", LIBRARIES),
-        "headroom-postgres17",
+        "headroom-10k-postgres17",
         "shared_preload_libraries",
         "pg_stat_statements",
     ),
-    (_cache(CacheNodeType="cache.t4g.small"), "headroom-state", "node type", "cache.t4g.small"),
-    (_cache(AutomaticFailoverEnabled=False), "headroom-state", "automatic failover", "disabled"),
-    (_cache(MultiAZEnabled=False), "headroom-state", "nodes in several zones", "disabled"),
+    (_cache(CacheNodeType="cache.t4g.small"), "headroom-10k-state", "node type", "cache.t4g.small"),
+    (_cache(AutomaticFailoverEnabled=False), "headroom-10k-state", "automatic failover", "disabled"),
+    (_cache(MultiAZEnabled=False), "headroom-10k-state", "nodes in several zones", "disabled"),
     (_public_subnet, "vpc-", "subnets that hand out public addresses", "subnet-"),
     (_data_with_internet, "vpc-", "data subnets", "0"),
     (_second_nat_gateway, "vpc-", "NAT gateways", "2"),
@@ -302,9 +303,9 @@ CHANGES: tuple[tuple[Callable[[Account], Undo], str, str, str], ...] = (
     (_rotation_off, "data", "rotated each year", "no"),
     (_key_disabled, "data", "state", "Disabled"),
     (_secret_deleted, "signing", "marked for deletion", "yes"),
-    (_logs_kept_for_ever, "log group /headroom/debug", "kept", "all days"),
-    (_alarm_deleted, "alarms", "missing", "headroom-cpu"),
-    (_alarm_silent, "alarms", "without anybody to tell", "headroom-storage"),
+    (_logs_kept_for_ever, "log group /headroom-10k/debug", "kept", "all days"),
+    (_alarm_deleted, "alarms in us-east-1", "missing", "headroom-10k-cpu"),
+    (_alarm_silent, "alarms in us-east-1", "that tell nobody", "headroom-10k-storage"),
     (_dashboard_deleted, "dashboard headroom-10k", "exists (GetDashboard)", "no: ResourceNotFound"),
 )
 """The change; then object, fact and value of the difference."""

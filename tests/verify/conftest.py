@@ -1,4 +1,4 @@
-"""A moto server with a right account in it."""
+"""Moto servers with a right account in each."""
 
 from __future__ import annotations
 
@@ -8,18 +8,44 @@ from collections.abc import Iterator
 import pytest
 from moto.server import ThreadedMotoServer
 
-from stacks.phase_10k import EFFICIENT
+from stacks import phase_1m, phase_10k
+from stacks.phase import Phase
 from tests.verify.account import Account
+from tests.verify.account_edge import DOMAIN
+
+SEVERAL_REGIONS: Phase = phase_1m.EFFICIENT.model_copy(
+    update={
+        "regions": ("us-east-1", "us-west-2"),
+        "read_regions": ("eu-west-1",),
+        "messaging": phase_10k.EFFICIENT.messaging,
+        "search": None,
+        "telemetry": phase_10k.EFFICIENT.telemetry,
+        "edge": phase_10k.EFFICIENT.edge,
+    }
+)
+"""Two full regions and one that reads: what 250k and 1m have between regions, in one account."""
 
 
 @pytest.fixture(scope="session")
-def account() -> Iterator[Account]:
-    """Shared, because it takes two seconds to make: whoever changes it puts it right again."""
+def endpoint() -> Iterator[str]:
+    """One server for all accounts: it has one memory anyway."""
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
     try:
-        yield Account(f"http://{host}:{port}", EFFICIENT)
+        yield f"http://{host}:{port}"
     finally:
         server.stop()
+
+
+@pytest.fixture(scope="session")
+def account(endpoint: str) -> Account:
+    """Phase 10k. Shared, because it takes two seconds to make: whoever changes it puts it right again."""
+    return Account(endpoint, phase_10k.EFFICIENT, "10k", DOMAIN)
+
+
+@pytest.fixture(scope="session")
+def regions(endpoint: str) -> Account:
+    """Several regions; shared likewise."""
+    return Account(endpoint, SEVERAL_REGIONS, "several", f"several.{DOMAIN}")

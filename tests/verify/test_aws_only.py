@@ -7,56 +7,14 @@ from typing import Any
 
 import pytest
 
-from infra.verify.facts import Clients, Scope, Verdict
+from infra.verify.facts import Scope, Verdict
 from infra.verify.run import verify
-from stacks.phase_10k import EFFICIENT
 from tests.verify.account import Account
-from tests.verify.account_edge import DOMAIN, REGION
+from tests.verify.account_edge import REGION
+from tests.verify.overlay import Overlaid
 
 CLUSTER = {"accessConfig": {"authenticationMode": "API"}, "computeConfig": {"enabled": True}}
 ENTRY = "arn:aws:iam::123456789012:role/deployer"
-
-
-class Overlay:
-    """A client of moto's, with answers of its own for some operations."""
-
-    def __init__(self, client: Any, answers: Mapping[str, Any]) -> None:
-        """Keep both."""
-        self._client, self._answers = client, answers
-
-    def __getattr__(self, operation: str) -> Any:
-        """The canned answer, where there is one; a function is asked with moto's client."""
-        if operation not in self._answers:
-            return getattr(self._client, operation)
-        answer = self._answers[operation]
-        return lambda **arguments: answer(self._client, arguments) if callable(answer) else answer
-
-    def get_paginator(self, operation: str) -> Any:
-        """Canned answers have one page."""
-        if operation not in self._answers:
-            return self._client.get_paginator(operation)
-        return _OnePage(self._answers[operation])
-
-
-class _OnePage:
-    def __init__(self, answer: Any) -> None:
-        self._answer = answer
-
-    def paginate(self, **arguments: Any) -> list[Any]:
-        return [self._answer(None, arguments) if callable(self._answer) else self._answer]
-
-
-class Overlaid(Clients):
-    """Clients with canned answers by service."""
-
-    def __init__(self, endpoint: str, answers: Mapping[str, Mapping[str, Any]]) -> None:
-        """Keep the answers."""
-        super().__init__(endpoint)
-        self._answers = answers
-
-    def get(self, service: str, region: str) -> Any:
-        """The client, under its answers."""
-        return Overlay(super().get(service, region), self._answers.get(service, {}))
 
 
 def _policies(_: Any, arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -73,7 +31,18 @@ def _cluster(client: Any, arguments: Mapping[str, Any]) -> dict[str, Any]:
     return {"cluster": {**client.describe_cluster(**arguments)["cluster"], **CLUSTER}}
 
 
+def _sender(client: Any, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    return {**client.get_email_identity(**arguments), "DkimAttributes": {"Status": "SUCCESS"}}
+
+
+HEARD: Mapping[str, Any] = {"EventDestinations": [{"Enabled": True, "MatchingEventTypes": ["BOUNCE", "COMPLAINT"]}]}
+
 RIGHT: dict[str, dict[str, Any]] = {
+    "sesv2": {
+        "get_email_identity": _sender,
+        "get_account": {"ProductionAccessEnabled": True},
+        "get_configuration_set_event_destinations": HEARD,
+    },
     "elasticache": {"describe_cache_clusters": _nodes, "describe_cache_parameters": _policies},
     "eks": {
         "describe_cluster": _cluster,
@@ -89,8 +58,8 @@ def differences(account: Account, answers: Mapping[str, Mapping[str, Any]]) -> s
         Scope(
             region=REGION,
             outputs=account.outputs,
-            phase=EFFICIENT,
-            domain=DOMAIN,
+            phase=account.phase,
+            domain=account.domain,
             protected=True,
             clients=Overlaid(account.endpoint, answers),
         )
@@ -128,6 +97,42 @@ def test_what_differs_on_aws_is_named(
     answers = {**RIGHT, service: {**RIGHT[service], operation: answer}}
     found = differences(account, answers)
     assert {(what[: len(difference[0])], actual) for what, actual in found} == {difference}
+
+
+DATASTORE: Mapping[str, Any] = {
+    "Status": "available",
+    "Members": [
+        {"ReplicationGroupRegion": "us-east-1", "Role": "PRIMARY", "Status": "associated"},
+        {"ReplicationGroupRegion": "us-west-2", "Role": "SECONDARY", "Status": "associated"},
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("change", "difference"),
+    [
+        ({}, set()),
+        (
+            {"Status": "primary-only", "Members": DATASTORE["Members"][:1]},
+            {"status", "members of the Global Datastore"},
+        ),
+        (
+            {"Members": [DATASTORE["Members"][0], {**DATASTORE["Members"][1], "Status": "associating"}]},
+            {"members that are not associated"},
+        ),
+        (
+            {"Members": [{**member, "Role": "SECONDARY"} for member in DATASTORE["Members"]]},
+            {"region that is written to"},
+        ),
+    ],
+)
+def test_the_global_datastore_joins_the_full_regions(
+    regions: Account, change: Mapping[str, Any], difference: set[str]
+) -> None:
+    answer = {"GlobalReplicationGroups": [{**DATASTORE, **change}]}
+    elasticache = {**RIGHT["elasticache"], "describe_global_replication_groups": answer}
+    answers = {**RIGHT, "elasticache": elasticache}
+    assert {what for what, _ in differences(regions, answers)} == difference
 
 
 def test_a_cluster_that_takes_its_users_from_a_config_map_is_named(account: Account) -> None:

@@ -37,19 +37,19 @@ def engine(path: Path, body: str, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_right_stack_ends_with_how_many_facts_hold(local: Account) -> None:
     result = invoke("10k", "--local")
     assert result.exit_code == 0
-    assert result.output.splitlines()[-1].endswith("facts hold, 0 differ, 7 not checked here")
+    assert result.output.splitlines()[-1].endswith("facts hold, 0 differ, 10 not checked here")
     assert "eviction policy" in result.output
 
 
 def test_a_difference_is_shown_and_fails_the_command(local: Account) -> None:
-    local.put_alarm("headroom-latency", [])
+    local.home.put_alarm("headroom-10k-latency", [])
     try:
         result = invoke("10k", "--local")
     finally:
-        local.put_alarm("headroom-latency", [local.outputs["pageTopicArn"]])
+        local.home.put_alarm("headroom-10k-latency", [local.home.outputs["pageTopicArn"]])
     assert result.exit_code == 1
     assert "Differs from phase 10k:" in result.output
-    assert "without anybody to tell" in result.output
+    assert "that tell nobody" in result.output
     assert "1 differ" in result.output.splitlines()[-1]
 
 
@@ -57,7 +57,7 @@ def test_machines_read_every_fact(local: Account) -> None:
     answer = json.loads(invoke("10k", "--local", "--json").output)
     assert (answer["stack"], answer["phase"], answer["differs"]) == ("10k", "10k", 0)
     assert answer["holds"] + answer["unchecked"] == len(answer["findings"])
-    assert set(answer["findings"][0]) == {"area", "subject", "what", "expected", "actual", "verdict"}
+    assert set(answer["findings"][0]) == {"region", "area", "subject", "what", "expected", "actual", "verdict"}
     assert {finding["verdict"] for finding in answer["findings"]} == {"holds", "not checked here"}
 
 

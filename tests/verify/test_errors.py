@@ -17,7 +17,7 @@ from stacks.phase_10k import EFFICIENT
 def scope() -> Scope:
     return Scope(
         region="us-east-1",
-        outputs={"vpcId": "vpc-1"},
+        outputs={"regions": {"us-east-1": {"vpcId": "vpc-1"}}},
         phase=EFFICIENT,
         domain="example.com",
         protected=True,
@@ -54,7 +54,10 @@ def _client_error(code: str, message: str) -> ClientError:
 def test_a_refused_call_names_the_permission(
     scope: Scope, monkeypatch: pytest.MonkeyPatch, code: str, message: str, expected: str
 ) -> None:
-    monkeypatch.setattr(run, "PROBES", (lambda _: iter([_raising(_client_error(code, message))]),))
+    monkeypatch.setattr(run, "STACK", (lambda _: iter([_raising(_client_error(code, message))]),))
+    monkeypatch.setattr(run, "EVERY_REGION", ())
+    monkeypatch.setattr(run, "FULL_REGION", ())
+    monkeypatch.setattr(run, "HOME_REGION", ())
     kept, refused = (finding.fact for finding in run.verify(scope))
     assert kept.verdict is Verdict.HOLDS
     assert (refused.expected, refused.actual, refused.verdict) == (expected, "access denied", Verdict.DIFFERS)
@@ -62,14 +65,20 @@ def test_a_refused_call_names_the_permission(
 
 def test_any_other_refusal_is_a_finding_with_what_aws_said(scope: Scope, monkeypatch: pytest.MonkeyPatch) -> None:
     error = _client_error("Throttling", "Rate exceeded")
-    monkeypatch.setattr(run, "PROBES", (lambda _: iter([_raising(error)]),))
+    monkeypatch.setattr(run, "STACK", (lambda _: iter([_raising(error)]),))
+    monkeypatch.setattr(run, "EVERY_REGION", ())
+    monkeypatch.setattr(run, "FULL_REGION", ())
+    monkeypatch.setattr(run, "HOME_REGION", ())
     assert run.verify(scope)[1].fact.actual == "DescribeVpcs: Throttling: Rate exceeded"
 
 
 def test_without_credentials_there_is_one_message_that_says_how_to_sign_in(
     scope: Scope, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(run, "PROBES", (lambda _: iter([_raising(NoCredentialsError())]),))
+    monkeypatch.setattr(run, "STACK", (lambda _: iter([_raising(NoCredentialsError())]),))
+    monkeypatch.setattr(run, "EVERY_REGION", ())
+    monkeypatch.setattr(run, "FULL_REGION", ())
+    monkeypatch.setattr(run, "HOME_REGION", ())
     with pytest.raises(UserError, match="AWS cannot be asked") as raised:
         run.verify(scope)
     assert "aws sso login" in raised.value.problems[0]

@@ -13,7 +13,8 @@ from infra.verify.operations import LOG_DAYS
 from infra.verify.run import Finding, verify
 from stacks.phase_10k import EFFICIENT
 from tests.verify.account import Account
-from tests.verify.account_edge import DOMAIN, REGION
+from tests.verify.account_edge import REGION
+from tests.verify.account_region import AccountRegion
 from tests.verify.changes import CHANGES, DATABASE, Undo
 
 
@@ -23,7 +24,7 @@ def scope(account: Account, outputs: Mapping[str, Any] | None = None, **changes:
             "region": REGION,
             "outputs": account.outputs if outputs is None else outputs,
             "phase": EFFICIENT,
-            "domain": DOMAIN,
+            "domain": account.domain,
             "protected": True,
             "clients": account.clients,
             "local": True,
@@ -53,10 +54,14 @@ def test_a_right_account_has_no_difference(account: Account) -> None:
         "storage",
         "edge",
         "messaging",
+        "mail",
         "keys",
         "secrets",
+        "shards",
+        "replicas",
         "operations",
     }
+    assert {finding.region for finding in findings} == {"", REGION}
 
 
 def test_what_the_local_cloud_lacks_is_said_and_does_not_count_as_right(account: Account) -> None:
@@ -72,6 +77,9 @@ def test_what_the_local_cloud_lacks_is_said_and_does_not_count_as_right(account:
         ("cluster", "Auto Mode"),
         ("cluster", "support of the version"),
         ("operations", "what is backed up"),
+        ("mail", "DKIM"),
+        ("mail", "bounces and complaints are heard"),
+        ("mail", "may write to anybody"),
     }
     assert all("local cloud" in reason for reason in unseen.values())
 
@@ -98,18 +106,19 @@ def test_a_standby_object_that_was_made_wrong_is_named(account: Account) -> None
     account.client("eks").create_cluster(
         name="bare",
         roleArn="arn:aws:iam::123456789012:role/eks",
-        resourcesVpcConfig={"subnetIds": account.subnets["private"], "endpointPublicAccess": True},
+        resourcesVpcConfig={"subnetIds": account.home.subnets["private"], "endpointPublicAccess": True},
     )
     account.client("elasticache").create_replication_group(
         ReplicationGroupId="bare", ReplicationGroupDescription="bare", CacheNodeType=EFFICIENT.cache.node_type
     )
-    outputs = {
-        **account.outputs,
-        "keyArns": {**account.outputs["keyArns"], "third": key},
-        "repositoryUrl": "123456789012.dkr.ecr.us-east-1.amazonaws.com/bare",
-        "clusterName": "bare",
-        "cacheGroupId": "bare",
-    }
+    outputs = account.outputs_with(
+        {
+            "keyArns": {**account.home.outputs["keyArns"], "third": key},
+            "repositoryUrl": "123456789012.dkr.ecr.us-east-1.amazonaws.com/bare",
+            "clusterName": "bare",
+            "cacheGroupId": "bare",
+        }
+    )
     found = {(subject, what) for subject, what, _ in differing(verify(scope(account, outputs)))}
     assert found >= {
         ("third", "multi-Region"),
@@ -126,7 +135,7 @@ def test_a_standby_object_that_was_made_wrong_is_named(account: Account) -> None
 
 
 GONE: Mapping[str, Any] = {
-    "databaseIdentifier": "gone",
+    "databaseIdentifiers": ["gone"],
     "databaseParameterGroup": "gone",
     "cacheGroupId": "gone",
     "stateGroupId": "gone-too",
@@ -136,29 +145,32 @@ GONE: Mapping[str, Any] = {
     "exportsBucket": "gone-exports",
     "uploadsBucket": "gone-uploads",
     "logsBucket": "gone-logs",
-    "distributionId": "GONE",
-    "zoneId": "ZGONE",
-    "webAclArn": "arn:aws:wafv2:us-east-1:123456789012:global/webacl/gone/00000000-0000-0000-0000-000000000000",
     "pageTopicArn": "arn:aws:sns:us-east-1:123456789012:gone",
     "backupVault": "gone",
     "backupPlanId": "gone",
-    "budgetName": "gone",
-    "dashboardName": "gone",
     "repositoryUrl": "123456789012.dkr.ecr.us-east-1.amazonaws.com/gone",
     "loadBalancerArn": "arn:aws:elasticloadbalancing:us-east-1:123456789012:loadbalancer/app/gone/0123456789abcdef",
-    "logGroups": {"error": "/gone", "access": "/headroom/access", "debug": "/headroom/debug"},
+    "logGroups": {"error": "/gone", "access": "/headroom-10k/access", "debug": "/headroom-10k/debug"},
     "secretArns": {"gone": "arn:aws:secretsmanager:us-east-1:123456789012:secret:gone-123456"},
     "keyArns": {"gone": "arn:aws:kms:us-east-1:123456789012:key/00000000-0000-0000-0000-000000000000"},
     "queueUrls": {"email": "https://sqs.us-east-1.amazonaws.com/123456789012/gone"},
 }
+GONE_EVERYWHERE: Mapping[str, Any] = {
+    "distributionId": "GONE",
+    "zoneId": "ZGONE",
+    "webAclArn": "arn:aws:wafv2:us-east-1:123456789012:global/webacl/gone/00000000-0000-0000-0000-000000000000",
+    "budgetName": "gone",
+    "dashboardName": "gone",
+}
 
 
 def test_every_object_that_is_gone_is_a_finding(account: Account) -> None:
-    differences = differing(verify(scope(account, {**account.outputs, **GONE})))
+    differences = differing(verify(scope(account, account.outputs_with(dict(GONE), **GONE_EVERYWHERE))))
     missing = {subject for subject, what, actual in differences if what.startswith("exists") and actual[:2] == "no"}
     assert missing == {
         "gone",
         "gone-too",
+        "readers of gone",
         "vpc-gone",
         "gone-assets",
         "gone-exports",
@@ -184,22 +196,31 @@ SECOND = {"deadLetterUrls", "ticketTopicArn", "backupPlanId"}
 
 
 def test_every_output_that_is_missing_is_a_finding(account: Account) -> None:
-    findings = verify(scope(account, {}))
-    assert {finding.fact.what for finding in findings} == {"stack output"}
-    assert {finding.fact.expected for finding in findings} == {f"`{key}`" for key in set(Account.OUTPUTS) - SECOND}
+    bare = verify(scope(account, {}))
+    assert {finding.fact.what for finding in bare} == {"stack output"}
+    assert {finding.fact.expected for finding in bare} == {
+        f"`{key}`" for key in {*Account.OUTPUTS, f"regions.{REGION}"}
+    }
 
-    outputs = {key: value for key, value in account.outputs.items() if key not in SECOND}
+    empty = verify(scope(account, {**account.outputs, "regions": {REGION: {}}}))
+    assert {finding.fact.expected for finding in empty if finding.fact.what == "stack output"} == {
+        f"`{key}`" for key in set(AccountRegion.FULL_OUTPUTS) - SECOND
+    }
+
+    outputs = {key: value for key, value in account.home.outputs.items() if key not in SECOND}
+    without = {**account.outputs, "regions": {REGION: outputs}}
     named = {
-        finding.fact.expected for finding in verify(scope(account, outputs)) if finding.fact.what == "stack output"
+        finding.fact.expected for finding in verify(scope(account, without)) if finding.fact.what == "stack output"
     }
     assert named == {f"`{key}`" for key in SECOND}
 
 
 def test_an_output_of_the_wrong_shape_is_a_finding(account: Account) -> None:
-    wrong = {"vpcId": ["vpc-1"], "alarmNames": "one", "queueUrls": ["a"], "keyArns": {"data": 1}}
-    findings = verify(scope(account, {**account.outputs, **wrong}))
+    regional = {"vpcId": ["vpc-1"], "queueUrls": ["a"], "keyArns": {"data": 1}, "replicas": "none"}
+    everywhere = {"alarmNames": "one", "shardMap": {"slots": 256}}
+    findings = verify(scope(account, account.outputs_with(regional, **everywhere)))
     named = {finding.fact.expected for finding in findings if finding.fact.what == "stack output"}
-    assert named == {f"`{key}`" for key in wrong}
+    assert named == {f"`{key}`" for key in regional | everywhere}
 
 
 def test_without_protection_the_development_stack_is_right(account: Account) -> None:
@@ -211,7 +232,7 @@ def test_another_phase_is_told_apart(account: Account) -> None:
     grown = EFFICIENT.model_copy(update={"database": database})
     assert differing(verify(scope(account, phase=grown))) == [
         (DATABASE, "backups kept", "30 days"),
-        (DATABASE, "read replicas", "0"),
+        (f"readers of {DATABASE}", "in the region", "0"),
     ]
 
 
