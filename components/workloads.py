@@ -166,7 +166,7 @@ class Workloads(Component):
             self._create_secret(APP, self._secrets()),
         ]
         migrations = self._create_migrations(policies)
-        annotations = {
+        annotations: dict[str, pulumi.Input[str]] = {
             "headroom/config": fingerprint(configuration),
             "headroom/secrets": self._secret_fingerprint(),
             **(scraped(APP_PORT) if args.collector_cidrs else {}),

@@ -148,8 +148,8 @@ def _lean() -> Iterator[None]:
     answers with its own.
     """
     trace, urn = sdk._get_stack_trace, sdk.create_urn  # noqa: SLF001 the SDK has no switch for it
-    sdk._get_stack_trace = source_pb2.StackTrace  # type: ignore[assignment] # noqa: SLF001
-    sdk.create_urn = lambda *_: _Nothing()  # type: ignore[assignment,return-value]
+    sdk._get_stack_trace = source_pb2.StackTrace  # noqa: SLF001
+    sdk.create_urn = lambda *_: _Nothing()  # type: ignore[assignment]
     try:
         yield
     finally:

@@ -256,7 +256,8 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer, ABC):
             kind = self._kind(request.type)
             kept = {name: value for name, value in olds.items() if name not in old_inputs and name not in news}
             if request.preview:
-                return provider_pb2.UpdateResponse(properties=encode_struct({**kept, **news}))
+                foreseen = _carried({**kept, **news}, olds, kind.computed)
+                return provider_pb2.UpdateResponse(properties=encode_struct(foreseen))
             _known(news)
             ctx = self._context(request, plain(news), context)
             self._strike()
@@ -332,6 +333,19 @@ def _foreseen(inputs: Values, computed: Sequence[str]) -> Values:
             outputs.setdefault(name, UNKNOWN)
         elif isinstance(inside := outputs.get(name, {}), dict):
             outputs[name] = _foreseen(inside, [rest])
+    return outputs
+
+
+def _carried(inputs: Values, olds: Values, computed: Sequence[str]) -> Values:
+    """The inputs, and in each computed place inside of them that they leave open what the object has there."""
+    outputs = dict(inputs)
+    for path in computed:
+        name, _, rest = path.partition(".")
+        inside, before = outputs.get(name), olds.get(name)
+        if rest and isinstance(inside, dict) and isinstance(before, dict):
+            outputs[name] = _carried(inside, before, [rest])
+        elif not rest and name in olds:
+            outputs.setdefault(name, olds[name])
     return outputs
 
 

@@ -49,7 +49,9 @@ def unknown_properties(kind: type, value: object, path: str = "") -> list[str]:
 def cloudflare_resources(recorded: Record, site: Site) -> Sequence[PlannedResource]:
     def build() -> None:
         OriginZone("origin", site, OriginZoneArgs(hosts=HOSTS, cloudflare_zone_id=ZONE, regions=["us-east-1"]))
-        EdgeCertificate("edge", site, EdgeCertificateArgs(names=HOSTS.public, purpose="CloudFront", cloudflare_zone_id=ZONE))
+        EdgeCertificate(
+            "edge", site, EdgeCertificateArgs(names=HOSTS.public, purpose="CloudFront", cloudflare_zone_id=ZONE)
+        )
         CloudflareEdge(
             "cloudflare",
             site,

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import copy
 import json
-import os
 import random
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 import pytest
@@ -304,6 +303,9 @@ def test_every_immutable_input_of_what_holds_data_is_caught() -> None:
     assert {token for token in samples if token in STATEFUL}
 
 
+SELDOM = 0.2
+"""How often a growth to the last phase is tried beside the others: its plan takes as long as five of theirs."""
+
 CHOICES: Mapping[str, list[dict[str, Any]]] = {
     "class": [{"database": {"instanceClass": c, "replicaClass": c}} for c in ("db.r6g.2xlarge", "db.r6g.4xlarge")],
     "storage": [{"database": {"storageGib": g, "maxStorageGib": 2 * g}} for g in (500, 700, 1000)],
@@ -327,7 +329,7 @@ def random_overrides(seed: int) -> Iterator[tuple[dict[str, Any], PhaseName, Pha
         for name in chance.sample(sorted(CHOICES), chance.randint(1, 4)):
             for section, values in chance.choice(CHOICES[name]).items():
                 overrides[section] = {**overrides.get(section, {}), **values}
-        old, new = chance.choice(FORWARD)
+        old, new = chance.choices(FORWARD, [SELDOM if PhaseName.P1M in growth else 1 for growth in FORWARD])[0]
         try:
             for phase in (old, new):
                 sizes(in_phase(stored(overrides), phase))
@@ -336,22 +338,8 @@ def random_overrides(seed: int) -> Iterator[tuple[dict[str, Any], PhaseName, Pha
         yield overrides, old, new
 
 
-EXAMPLES = int(os.environ.get("HEADROOM_EXAMPLES", "4"))
-"""Two plans each take seconds, so few; `HEADROOM_EXAMPLES=100` for a long look."""
-
-
 def test_no_alarm_is_false_whatever_a_stack_overrides() -> None:
     examples = random_overrides(seed=1)
-    for _ in range(EXAMPLES):
-        overrides, old, new = next(examples)
+    for overrides, old, new in islice(examples, 100):
         before, after = (planned.__wrapped__(phase, json.dumps(overrides)) for phase in (old, new))
         assert judge(before, after).blocked == (), (overrides, old, new)
-
-
-def test_judging_the_largest_phase_takes_less_than_half_a_second() -> None:
-    before, after = planned(PhaseName.P10K), planned(PhaseName.P1M)
-    began = time.process_time()
-    judge(before, after)
-    judge(after, after)
-
-    assert time.process_time() - began < 1.0

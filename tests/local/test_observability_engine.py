@@ -107,7 +107,7 @@ async def program() -> Mapping[str, Any]:
             provider=provider,
             cluster_arn=cluster.arn,
             cluster_name=cluster.name,
-            namespace="headroom",
+            namespace=app.metadata["name"],
             database_arn=f"arn:aws:rds:us-east-1:{ACCOUNT}:db:one",
             cache_group_arn=f"arn:aws:elasticache:us-east-1:{ACCOUNT}:replicationgroup:one",
             zone="us-east-1a",

@@ -161,9 +161,10 @@ def test_a_preview_knows_the_inputs_and_leaves_the_rest_unknown(engine: Engine) 
 
 
 def test_an_update_preview_keeps_what_nobody_changes(engine: Engine) -> None:
-    olds = {"arn": "arn:1", "size": 5, "gone": "x"}
-    outputs = engine.update(olds, {"size": 5, "gone": "x"}, {"size": UNKNOWN}, preview=True)
-    assert outputs == {"arn": "arn:1", "size": UNKNOWN}
+    olds = {"arn": "arn:1", "size": 5, "gone": "x", "endpoint": {"host": "h", "port": 1}}
+    old = {"size": 5, "gone": "x", "endpoint": {"host": "h"}}
+    outputs = engine.update(olds, old, {"size": UNKNOWN, "endpoint": {"host": "i"}}, preview=True)
+    assert outputs == {"arn": "arn:1", "size": UNKNOWN, "endpoint": {"host": "i", "port": 1}}
     assert engine.thing.seen == []
 
 

@@ -2,6 +2,7 @@
 
 import json
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -20,7 +21,7 @@ def of(name: str, **database: object) -> Phase:
     return phase(PhaseName(name), overrides={"database": database} if database else None)
 
 
-def owners(found: dict) -> dict[int, list[int]]:
+def owners(found: dict[str, Any]) -> dict[int, list[int]]:
     """Shards by slot."""
     result: dict[int, list[int]] = {slot: [] for slot in range(SLOTS)}
     for shard in found["shards"]:
