@@ -229,6 +229,13 @@ def interrupted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
     local_cloud.stop(root)
 
 
+# An `up` that fails leaves the SDK's own coroutines and sockets for the collector to find.
+after_failures = pytest.mark.filterwarnings(
+    "ignore::pytest.PytestUnraisableExceptionWarning", "ignore:unclosed", "ignore:coroutine"
+)
+
+
+@after_failures
 def test_interrupted_growth_reaches_the_same_end(interrupted: Product) -> None:
     assert interrupted.lost["250k"] == []
     assert interrupted.after["250k"] == {}
@@ -238,6 +245,7 @@ def test_interrupted_growth_reaches_the_same_end(interrupted: Product) -> None:
     assert {urn: interrupted.ids["250k"].get(urn) for urn in interrupted.ids["10k"]} == interrupted.ids["10k"]
 
 
+@after_failures
 def test_interrupted_growth_leaves_no_orphans(interrupted: Product) -> None:
     """What is in no state survives a destroy: that would be seen here."""
     interrupted.stack.destroy()
