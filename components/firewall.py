@@ -125,6 +125,24 @@ class Firewall(Component):
                 )
                 for header in ("authorization", "cookie")
             ],
+            # What the rules let pass is in CloudFront's own log already; here it would be a log line a request.
+            logging_filter=aws.wafv2.WebAclLoggingConfigurationLoggingFilterArgs(
+                default_behavior="DROP",
+                filters=[
+                    aws.wafv2.WebAclLoggingConfigurationLoggingFilterFilterArgs(
+                        behavior="KEEP",
+                        requirement="MEETS_ANY",
+                        conditions=[
+                            aws.wafv2.WebAclLoggingConfigurationLoggingFilterFilterConditionArgs(
+                                action_condition=aws.wafv2.WebAclLoggingConfigurationLoggingFilterFilterConditionActionConditionArgs(
+                                    action=action
+                                )
+                            )
+                            for action in ("BLOCK", "COUNT")
+                        ],
+                    )
+                ],
+            ),
             opts=self.child(),
         )
 

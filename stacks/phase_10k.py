@@ -34,9 +34,9 @@ EFFICIENT = Phase(
     regions=("us-east-1",),
     network=Network(nat_gateways=1),
     database=Database(
-        instance_class="db.t4g.medium",
+        instance_class="db.t4g.large",
         multi_az=True,
-        replica_class="db.t4g.medium",
+        replica_class="db.t4g.large",
         local_replicas=0,
         remote_replicas=0,
         logical_budget_gib=10,
@@ -47,10 +47,10 @@ EFFICIENT = Phase(
     ),
     pooler=Pooler(client_connections=500, pods=2, app_pool_size=20, app_pool_overflow=0),
     cache=CacheGroup(
-        node_type="cache.t4g.micro", shards=1, replicas_per_shard=1, snapshot_retention_days=0, usable_mib=250
+        node_type="cache.t4g.small", shards=1, replicas_per_shard=1, snapshot_retention_days=0, usable_mib=250
     ),
     state=CacheGroup(
-        node_type="cache.t4g.micro", shards=1, replicas_per_shard=1, snapshot_retention_days=1, usable_mib=250
+        node_type="cache.t4g.small", shards=1, replicas_per_shard=1, snapshot_retention_days=1, usable_mib=250
     ),
     compute=Compute(
         pods={
@@ -88,6 +88,12 @@ BLUEPRINT = EFFICIENT.resized(
         backup_retention_days=30,
         logical_shards=1,
     ),
+    cache=CacheGroup(
+        node_type="cache.t4g.micro", shards=1, replicas_per_shard=1, snapshot_retention_days=0, usable_mib=250
+    ),
+    state=CacheGroup(
+        node_type="cache.t4g.micro", shards=1, replicas_per_shard=1, snapshot_retention_days=1, usable_mib=250
+    ),
     compute=Compute(
         pods={
             "api": Pods(minimum=2, maximum=4, cpu_millicores=2_000, memory_mib=2_048),
@@ -99,4 +105,4 @@ BLUEPRINT = EFFICIENT.resized(
         blue_green=False,
     ),
 )
-"""Two instances of 2 vCPU and 2 GB; 250 MB of Redis is the smallest node in both sizings."""
+"""Two instances of 2 vCPU and 2 GB; 250 MB of Redis is the smallest node."""

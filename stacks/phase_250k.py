@@ -51,22 +51,22 @@ EFFICIENT = Phase(
     ),
     pooler=Pooler(client_connections=5_000, pods=5, app_pool_size=5, app_pool_overflow=0),
     cache=CacheGroup(
-        node_type="cache.m7g.large", shards=2, replicas_per_shard=1, snapshot_retention_days=0, usable_mib=7_630
+        node_type="cache.m7g.large", shards=3, replicas_per_shard=1, snapshot_retention_days=0, usable_mib=7_630
     ),
     state=CacheGroup(
         node_type="cache.m7g.large", shards=1, replicas_per_shard=1, snapshot_retention_days=7, usable_mib=1_908
     ),
     compute=Compute(
         pods={
-            "api": Pods(minimum=4, maximum=13, cpu_millicores=1_500, memory_mib=3_072),
+            "api": Pods(minimum=6, maximum=13, cpu_millicores=1_500, memory_mib=3_072),
             "images": Pods(minimum=2, maximum=2, cpu_millicores=500, memory_mib=1_024),
-            "realtime": Pods(minimum=2, maximum=4, cpu_millicores=500, memory_mib=2_048),
-            "worker": Pods(minimum=2, maximum=6, cpu_millicores=500, memory_mib=1_024),
-            "auth": Pods(minimum=2, maximum=4, cpu_millicores=1_000, memory_mib=2_048),
-            "leads": Pods(minimum=2, maximum=6, cpu_millicores=1_000, memory_mib=2_048),
-            "email": Pods(minimum=2, maximum=4, cpu_millicores=500, memory_mib=1_024),
-            "video": Pods(minimum=2, maximum=4, cpu_millicores=500, memory_mib=2_048),
-            "analytics": Pods(minimum=2, maximum=6, cpu_millicores=1_000, memory_mib=2_048),
+            "realtime": Pods(minimum=3, maximum=4, cpu_millicores=500, memory_mib=2_048),
+            "worker": Pods(minimum=3, maximum=6, cpu_millicores=500, memory_mib=1_024),
+            "auth": Pods(minimum=3, maximum=4, cpu_millicores=1_000, memory_mib=2_048),
+            "leads": Pods(minimum=3, maximum=6, cpu_millicores=1_000, memory_mib=2_048),
+            "email": Pods(minimum=3, maximum=4, cpu_millicores=500, memory_mib=1_024),
+            "video": Pods(minimum=3, maximum=4, cpu_millicores=500, memory_mib=2_048),
+            "analytics": Pods(minimum=3, maximum=6, cpu_millicores=1_000, memory_mib=2_048),
         },
         spot=True,
         blue_green=True,
@@ -74,7 +74,7 @@ EFFICIENT = Phase(
     messaging=Messaging(
         queues=("email", "leads", "export", "analytics", "video", "search-index"), fan_out=True, event_stream=False
     ),
-    search=Search(instance_type="m6g.large.search", nodes=3, storage_gib=100),
+    search=Search(instance_type="r6g.large.search", nodes=3, storage_gib=100),
     telemetry=Telemetry(
         trace_sample_percent=10,
         tracing=True,

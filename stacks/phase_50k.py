@@ -47,10 +47,10 @@ EFFICIENT = Phase(
     ),
     pooler=Pooler(client_connections=2_000, pods=2, app_pool_size=20, app_pool_overflow=40),
     cache=CacheGroup(
-        node_type="cache.t4g.medium", shards=1, replicas_per_shard=1, snapshot_retention_days=0, usable_mib=700
+        node_type="cache.m7g.large", shards=1, replicas_per_shard=1, snapshot_retention_days=0, usable_mib=700
     ),
     state=CacheGroup(
-        node_type="cache.t4g.small", shards=1, replicas_per_shard=1, snapshot_retention_days=7, usable_mib=254
+        node_type="cache.m7g.large", shards=1, replicas_per_shard=1, snapshot_retention_days=7, usable_mib=254
     ),
     compute=Compute(
         pods={
@@ -89,6 +89,12 @@ BLUEPRINT = EFFICIENT.resized(
         backup_retention_days=30,
         logical_shards=1,
     ),
+    cache=CacheGroup(
+        node_type="cache.t4g.medium", shards=1, replicas_per_shard=1, snapshot_retention_days=0, usable_mib=700
+    ),
+    state=CacheGroup(
+        node_type="cache.t4g.small", shards=1, replicas_per_shard=1, snapshot_retention_days=7, usable_mib=254
+    ),
     compute=Compute(
         pods={
             "api": Pods(minimum=2, maximum=5, cpu_millicores=2_000, memory_mib=4_096),
@@ -102,4 +108,4 @@ BLUEPRINT = EFFICIENT.resized(
     ),
 )
 """db.t3.medium with one replica, and two to five instances of 2 vCPU and 4 GB. The roadmap's 1 GB of Redis needs
-cache.t4g.medium in both: the next smaller node holds 1,051 MiB, and nothing beside it."""
+cache.t4g.medium: the next smaller node holds 1,051 MiB, and nothing beside it."""

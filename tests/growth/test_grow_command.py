@@ -95,7 +95,7 @@ def test_a_way_back_is_refused_with_every_reason_and_what_aws_could_do(project: 
 
     assert result.exit_code == 1
     assert "  - database.storageGib goes from 400 to 20: RDS never shrinks a volume\n" in result.output
-    assert "  - database.instanceClass from db.r6g.xlarge to db.t4g.medium: a restart, or a failover\n" in result.output
+    assert "  - database.instanceClass from db.r6g.xlarge to db.t4g.large: a restart, or a failover\n" in result.output
     assert "pulumi up" not in result.output
     assert json.loads(run("prod", "--from", "250k", "--to", "10k", "--json").output)["steps"] == []
 

@@ -50,8 +50,6 @@ def test_what_aws_makes_smaller_in_place_is_named_beside_the_reasons() -> None:
     assert [line.split()[0] for line in possible(large, small)] == [
         "database.instanceClass",
         "database.replicaClass",
-        "cache.nodeType",
-        "state.nodeType",
         "database.localReplicas",
         "database.remoteReplicas",
     ]

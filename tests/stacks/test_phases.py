@@ -283,7 +283,7 @@ def test_a_phase_grows_into_the_next_without_losing_anything(
         ({"database": {"backupRetentionDays": 29}}, "database.backupRetentionDays goes from 30 to 29"),
         ({"database": {"localReplicas": 1}}, "database.localReplicas goes from 2 to 1"),
         ({"database": {"logicalShards": 1}}, "database.logicalShards goes from 2 to 1"),
-        ({"cache": {"shards": 1, "usableMib": 4_000}}, "cache.shards goes from 2 to 1"),
+        ({"cache": {"shards": 2}}, "cache.shards goes from 3 to 2"),
         ({"cache": {"usableMib": 4_000}}, "cache.usableMib goes from 7,630 to 4,000"),
         ({"state": {"snapshotRetentionDays": 6}}, "state.snapshotRetentionDays goes from 7 to 6"),
         ({"network": {"natGateways": 1}}, "network.natGateways goes from 3 to 1"),
@@ -372,4 +372,4 @@ def test_the_table_shows_every_phase() -> None:
     assert table[0] == "|  | `10k` | `50k` | `250k` | `1m` |"
     assert {line.count("|") for line in table} == {6}
     assert "| Monthly users | 10,000 | 50,000 | 250,000 | 1,000,000 |" in table
-    assert "| Pods | 5 to 12 | 8 to 16 | 21 to 50 | 153 to 198 |" in table
+    assert "| Pods | 5 to 12 | 8 to 16 | 30 to 50 | 153 to 198 |" in table
