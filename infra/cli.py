@@ -18,13 +18,20 @@ if TYPE_CHECKING:
     from infra.local.stack import LocalStack, Outcome
 
 COMMANDS: Final = {
+    "cost": ("infra.cost.command", "command", "Show what a stack costs in a month, and whether that is in its band."),
     "destroy": ("infra.cli", "destroy", "Delete everything of a stack on the local cloud."),
     "engine": ("infra.engine", "command", "Show which Pulumi engine is used, and where it came from."),
     "grow": ("infra.growth.command", "command", "Show how a stack gets to another phase, and what would be lost."),
     "local": ("infra.cli", "local", "The local cloud: start, stop, status, reset."),
     "plan": ("infra.plan_command", "command", "Show what a stack would be, without engine, network or credentials."),
     "preview": ("infra.cli", "preview", "Show what `up` would change on the local cloud."),
+    "prices": (
+        "infra.cost.prices_command",
+        "command",
+        "Read AWS's prices into the price book, and check how old it is.",
+    ),
     "refresh": ("infra.cli", "refresh", "Compare a stack's state with what is in the local cloud."),
+    "review": ("infra.review.command", "command", "Compare every stack with a base: the pull-request comment."),
     "schema": ("infra.config_schema", "command", "Print the JSON Schema of the stack files."),
     "up": ("infra.cli", "up", "Bring a stack up on the local cloud."),
     "verify": ("infra.verify.command", "command", "Check that an account holds what the phase promises."),
@@ -124,7 +131,9 @@ def _show(stack: LocalStack, outcome: Outcome) -> None:
 
 
 def _brief(value: object) -> str:
-    """A text as it is, anything else as JSON, and a long list by its length: `--json` has it whole."""
+    """A text as it is, what is nested by its keys or its length, anything else as JSON: `--json` has it whole."""
+    if isinstance(value, dict):
+        return f"of {', '.join(value)}"
     if isinstance(value, list) and len(value) > LONG_LIST:
         return f"{len(value)} values"
     return value if isinstance(value, str) else json.dumps(value)

@@ -12,6 +12,7 @@ from pydantic import TypeAdapter
 from infra.config import KEYS, REGION_KEY, ROOT, SECRETS, Settings, key_info
 from infra.problems import NAMESPACE
 from infra.settings_fields import RegionName
+from infra.usage_settings import usage_schema
 from stacks.overrides import FIXED
 from stacks.phase import ROLES, Phase
 
@@ -62,6 +63,14 @@ def _key(key: str, definitions: dict[str, Any]) -> dict[str, Any]:
     described = {"description": _one_line(field.description)}
     if key == "overrides":
         return {**described, **_overrides(definitions)}
+    if key == "usage":
+        schema = usage_schema()
+        return {
+            **described,
+            "type": "object",
+            "properties": _clean(schema["properties"]),
+            "additionalProperties": False,
+        }
     adapter: TypeAdapter[Any] = TypeAdapter(field.rebuild_annotation())
     schema = adapter.json_schema()
     definitions.update(_clean(schema.pop("$defs", {})))

@@ -16,7 +16,7 @@ from infra.local.aws.catalogue import table as local_cloud_table
 from infra.plan import Plan, make_plan
 from stacks.phase import PhaseName
 from stacks.phases import phase, phase_table
-from tools import growth, promises, promises_1m, promises_10k, promises_50k, promises_250k
+from tools import cost, growth, promises, promises_1m, promises_10k, promises_50k, promises_250k
 from tools.promises import Promise
 
 ROOT = Path(__file__).parents[1]
@@ -70,7 +70,14 @@ def promise_table(name: PhaseName) -> str:
     return promises.table(PROMISES[name], phase(name), plan_of(name))
 
 
+def cost_table() -> str:
+    """What the four stacks that ship cost."""
+    return cost.phase_table([plan_of(name) for name in PhaseName])
+
+
 PARTS: Mapping[str, Callable[[], str]] = {
+    "cost": cost_table,
+    "usage": cost.usage_table,
     "keys": key_table,
     "local-cloud": local_cloud_table,
     "phases": phase_table,

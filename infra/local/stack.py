@@ -110,6 +110,7 @@ class LocalStack:
         """Create or update the stack; starts the cloud where none runs."""
         config = self._source_config()
         cloud = self._cloud(start=True)
+        self._refuse_neighbour(config.get("headroom:domain"))
         self._prepare(config)
         self.paths.owner(self.name).write_text(cloud.id, encoding="utf-8")
         outcome = self._run("up", cloud)
@@ -135,7 +136,7 @@ class LocalStack:
                 f"stack {self.name} is protected: an update in the environment {LIFTED} lifts that first, here only",
                 highlight=False,
             )
-            self._prepare({**self._deployed_config(), "headroom:environment": LIFTED})
+            self._prepare({**self.deployed_config(), "headroom:environment": LIFTED})
             self._run("up", cloud)
         outcome = self._run("destroy", cloud)
         self._automation(cloud).workspace.remove_stack(self.name)
@@ -171,6 +172,18 @@ class LocalStack:
             mend = f"forget the state: `headroom local reset`; then build anew: `headroom up {self.name} --local`"
             raise UserError(msg, [mend])
 
+    def _refuse_neighbour(self, domain: str | None) -> None:
+        """Two stacks on one domain would write the same DNS records, here as with the real vendors."""
+        for other in sorted(local_cloud.stacks(self.paths.root)):
+            theirs = LocalStack(other, root=self.paths.root).deployed_config().get("headroom:domain")
+            if domain and other != self.name and theirs == domain:
+                msg = f"stack {other} is up on {domain}, and one domain serves one stack"
+                mends = [
+                    f"take it down: `headroom destroy {other} --local`",
+                    "or give this one a headroom:domain of its own",
+                ]
+                raise UserError(msg, mends)
+
     def _deployed(self, operation: str) -> Cloud:
         if self.name not in local_cloud.stacks(self.paths.root):
             msg = f"nothing to {operation}: stack {self.name} is not on the local cloud"
@@ -205,7 +218,7 @@ class LocalStack:
         """The work file as it was when an `up` last succeeded."""
         return self.folder / "deployed.yaml"
 
-    def _deployed_config(self) -> dict[str, Any]:
+    def deployed_config(self) -> dict[str, Any]:
         """What the stack was built with: the present stack file may be wrong, or about another phase."""
         path = self._deployed_file if self._deployed_file.exists() else self._work_file
         return dict((yaml.safe_load(path.read_text(encoding="utf-8")) or {}).get("config") or {})

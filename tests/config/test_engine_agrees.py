@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from infra import engine, stack_file
-from infra.config import KEYS, LISTS, ROOT, Settings
+from infra.config import GROUPS, KEYS, LISTS, ROOT, Settings
 from tests.config.bad import BAD, GOOD, Bad
 from tests.config.conftest import Stack
 
@@ -67,7 +67,7 @@ def write(folder: Path, text: str) -> Path:
 def written(raw: dict[str, str]) -> str:
     """A configuration as YAML, lists and groups as such."""
     config = {
-        key: json.loads(text) if key.removeprefix("headroom:") in (*LISTS, "overrides") and text[:1] in "[{" else text
+        key: json.loads(text) if key.removeprefix("headroom:") in (*LISTS, *GROUPS) and text[:1] in "[{" else text
         for key, text in raw.items()
     }
     return yaml.safe_dump({"config": config})
@@ -135,6 +135,8 @@ COMMANDS = [
     "the home region is the one that reads",
     "a read region has no replica",
     "IOPS are set where there are none to set",
+    "an assumption is misspelt",
+    "two assumptions are wrong",
 ]
 
 

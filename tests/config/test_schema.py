@@ -10,7 +10,7 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from infra.config import KEYS, LISTS, ROOT, SECRETS, Settings
+from infra.config import GROUPS, KEYS, LISTS, ROOT, SECRETS, Settings
 from infra.config_schema import SCHEMA_FILE, command, schema_text, stack_schema
 from stacks.phase import ROLES, Phase
 from tests.config.bad import BAD, GOOD, Bad
@@ -24,7 +24,7 @@ def document(raw: dict[str, str], encrypted: frozenset[str]) -> dict[str, Any]:
 
 
 def _value(key: str, text: str) -> Any:
-    if key.removeprefix("headroom:") in (*LISTS, "overrides") and text[:1] in "[{":
+    if key.removeprefix("headroom:") in (*LISTS, *GROUPS) and text[:1] in "[{":
         return json.loads(text)
     return text
 

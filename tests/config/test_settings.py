@@ -9,6 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from infra.config import KEYS, ROOT, SECRETS, Environment, Settings
+from infra.cost.usage import Usage
 from infra.errors import UserError
 from infra.settings_fields import ZONE_LETTERS
 from stacks.phase import PhaseName, Sizing
@@ -50,6 +51,15 @@ def test_overrides_change_what_they_name_and_nothing_else() -> None:
     assert it.spec.compute.pods["worker"] == usual.compute.pods["worker"]
     assert it.spec.targets.uptime_percent == 99.9
     assert it.spec.database == usual.database
+
+
+def test_assumptions_about_usage_are_taken_as_numbers_or_as_the_text_that_pulumi_stores() -> None:
+    usage = settings(usage='{"dailyShare": "0.25", "storedGib": 64, "uploadMib": 1.5, "sentry": "none"}').usage
+    profile = Usage(PHASES[PhaseName.P10K][Sizing.EFFICIENT], overrides=usage).profile
+
+    assert settings().usage == {}
+    assert (str(profile.daily_share), str(profile.upload_mib)) == ("0.25", "1.5")
+    assert (int(profile.stored_gib), profile.sentry) == (64, "none")
 
 
 def test_a_volume_that_crosses_400_gib_gets_its_baseline_and_loses_it_below() -> None:

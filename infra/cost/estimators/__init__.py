@@ -1,0 +1,1 @@
+"""One estimator a resource type: from planned inputs to charges."""
