@@ -8,6 +8,7 @@ STACK ?= 10k
 BIN := .venv/bin
 INSTALLED := .venv/installed
 UV := 0.13.8
+ACTIONLINT := .headroom/bin/actionlint
 
 # Without bytecode an import of the AWS SDK takes twice as long; an empty value is as good as unset.
 export PYTHONDONTWRITEBYTECODE :=
@@ -40,10 +41,24 @@ test: lint typecheck engine ## lint, types and every test, the real engine's amo
 	@$(BIN)/pytest -q -n 2 --dist loadfile
 
 .PHONY: lint
-lint: $(INSTALLED) ## ruff: rules and format
+lint: $(INSTALLED) workflows ## ruff: rules and format; the workflows
 	@echo "==> ruff"
 	@$(BIN)/ruff check --quiet
 	@$(BIN)/ruff format --check --quiet
+
+.PHONY: workflows
+workflows: $(INSTALLED) $(ACTIONLINT) ## actionlint and zizmor; shellcheck where it is installed
+	@echo "==> actionlint, zizmor"
+	@$(ACTIONLINT)
+	@$(BIN)/zizmor --offline --no-progress --quiet --persona pedantic .github
+	@! command -v shellcheck > /dev/null || shellcheck .ci/run .github/scripts/*.sh
+
+# Every source pinned by hash, as the engine's are.
+$(ACTIONLINT): tools/actionlint/go.mod tools/actionlint/go.sum
+	@command -v go > /dev/null || { echo "Go is needed to build actionlint: https://go.dev/dl/" >&2; exit 2; }
+	@echo "==> building actionlint"
+	@cd tools/actionlint && CGO_ENABLED=0 GOWORK=off go build -mod=readonly -trimpath -buildvcs=false \
+	    -o $(CURDIR)/$@ github.com/rhysd/actionlint/cmd/actionlint
 
 .PHONY: typecheck
 typecheck: $(INSTALLED) ## mypy --strict (the first run takes a minute or two)
@@ -61,8 +76,8 @@ docs: $(INSTALLED) ## write the generated parts of the documentation
 	@$(BIN)/headroom schema --write
 
 .PHONY: bench
-bench: $(INSTALLED) ## time of `headroom plan` against a bare program of the same resources
-	@$(BIN)/python tools/bench.py $(STACK)
+bench: engine ## time of plan, preview and guard by resource, 10k against 1m (some five minutes)
+	@$(BIN)/python -m tools.bench
 
 .PHONY: engine
 engine: $(INSTALLED) ## find the Pulumi engine, or fetch or build it
