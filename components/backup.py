@@ -137,7 +137,7 @@ class Backup(Component):
         )
 
     def _create_exports(self) -> None:
-        """RDS announces each automated snapshot (RDS-EVENT-0091); the function exports a month's first one as Parquet."""
+        """RDS announces each automated snapshot (RDS-EVENT-0091); the function exports a month's first as Parquet."""
         name = f"{self._name}-export"
         export_role = self._create_export_role(f"{name}-task")
         function = Function(

@@ -194,6 +194,7 @@ class Database(Component):
             vpc_security_group_ids=[self._security_group.id],
             publicly_accessible=False,
             parameter_group_name=parameters.name,
+            iam_database_authentication_enabled=True,
             backup_retention_period=0,
             copy_tags_to_snapshot=True,
             deletion_protection=self.site.protected,

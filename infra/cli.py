@@ -24,15 +24,22 @@ COMMANDS: Final = {
     "grow": ("infra.growth.command", "command", "Show how a stack gets to another phase, and what would be lost."),
     "local": ("infra.cli", "local", "The local cloud: start, stop, status, reset."),
     "plan": ("infra.plan_command", "command", "Show what a stack would be, without engine, network or credentials."),
+    "policy": ("infra.policy_command", "command", "Judge a stack by the rules of the policy pack."),
     "preview": ("infra.cli", "preview", "Show what `up` would change on the local cloud."),
     "prices": (
         "infra.cost.prices_command",
         "command",
         "Read AWS's prices into the price book, and check how old it is.",
     ),
+    "recover": (
+        "infra.recovery.command",
+        "recover",
+        "Bring a stack's state and the cloud together after an update that was cut short.",
+    ),
     "refresh": ("infra.cli", "refresh", "Compare a stack's state with what is in the local cloud."),
     "review": ("infra.review.command", "command", "Compare every stack with a base: the pull-request comment."),
     "schema": ("infra.config_schema", "command", "Print the JSON Schema of the stack files."),
+    "sweep": ("infra.recovery.command", "sweep", "List what a stack's updates made and its state does not have."),
     "up": ("infra.cli", "up", "Bring a stack up on the local cloud."),
     "verify": ("infra.verify.command", "command", "Check that an account holds what the phase promises."),
 }

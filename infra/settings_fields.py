@@ -13,6 +13,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
 from infra.cidr import NETWORK_PREFIX, REGIONS
+from policies import exemptions
 from stacks import shards
 
 ZONE_LETTERS = dict(zip(REGIONS, ("abcdef", "abcd", "abc", "abc"), strict=True))
@@ -137,6 +138,14 @@ def _check_region(value: str) -> str | None:
     return None if value in REGIONS else f"must be one of {', '.join(REGIONS)}"
 
 
+def _check_exemption(value: str) -> str | None:
+    try:
+        exemptions.parse(value)
+    except ValueError as error:
+        return str(error)
+    return None
+
+
 def _check_slots(value: str) -> str | None:
     try:
         shards.parse(value)
@@ -258,6 +267,15 @@ Slots = Annotated[
         "slots=shard, such as 128-255=1, slots from 0 to 255; while they move 128-255=0>1, then 128-255=0>1:frozen",
         "128-255=1",
         _check_slots,
+    ),
+]
+ExemptionText = Annotated[
+    str,
+    Text(
+        exemptions.PATTERN,
+        "a rule, a resource, a last day and a reason, such as rds-multi-az db-0-* 2027-03-31 the budget comes in April",
+        "rds-multi-az us-east-1-db-0-* 2027-03-31 the standby comes with the next budget",
+        _check_exemption,
     ),
 ]
 Percentage = Annotated[

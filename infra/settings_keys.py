@@ -16,6 +16,7 @@ from infra.settings_fields import (
     Domain,
     EcrImage,
     Email,
+    ExemptionText,
     Image,
     Key,
     ModelUrl,
@@ -128,6 +129,15 @@ class Keys(Model):
         dict[str, Any], Field(default_factory=dict), Key("a group of assumptions such as dailyShare", "dailyShare")
     ]
     """What users do, where the assumptions of the cost estimate do not fit this product. Nothing is built from it."""
+    exempted: Annotated[
+        tuple[ExemptionText, ...],
+        Field(max_length=50),
+        Key(
+            "a list of at most 50 exemptions: rule, resource, last day, reason",
+            "rds-multi-az us-east-1-db-0-* 2027-03-31 the standby comes with the next budget",
+        ),
+    ] = ()
+    """Resources that a rule of the policy pack does not bind, until a day: `RULE RESOURCE LAST-DAY REASON`."""
 
 
 KEYS = {to_camel(name): name for name in Keys.model_fields if name not in ("stack", "secret_keys")}

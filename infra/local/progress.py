@@ -45,7 +45,8 @@ class Progress:
         title: such as `up 10k`.
         console: where to draw.
         expected: how many resources the last state had; a lower bound of the total.
-        errors: what the engine complained about.
+        errors: what the engine complained about, and what the policy pack refused.
+        advice: what the policy pack says besides.
         counts: resources by component and by what happened to them.
         notable: every update, replacement and deletion, with the changed properties.
     """
@@ -57,6 +58,7 @@ class Progress:
     done: set[str] = field(default_factory=set)
     seen: set[str] = field(default_factory=set)
     errors: list[str] = field(default_factory=list)
+    advice: list[str] = field(default_factory=list)
     counts: dict[str, Counter[str]] = field(default_factory=dict)
     notable: list[str] = field(default_factory=list)
     _parents: dict[str, str] = field(default_factory=dict)
@@ -89,7 +91,16 @@ class Progress:
             self.running.pop(event.res_op_failed_event.metadata.urn, None)
         elif event.diagnostic_event is not None:
             self._diagnose(event.diagnostic_event)
+        elif event.policy_event is not None:
+            self._judge(event.policy_event)
         self._draw()
+
+    def _judge(self, event: Any) -> None:
+        text = COLORS.sub("", event.message).strip()
+        if event.enforcement_level == "mandatory":
+            self.errors.append(f"refused by the policy pack: {text}")
+        else:
+            self.advice.append(text)
 
     def totals(self) -> Counter[str]:
         """Counts by column over all components."""

@@ -39,13 +39,14 @@ def command(base: str, *, head: str | None, output: Path | None, json_file: Path
     from infra.review import comment, limits, report
     from infra.review.compare import compare
     from infra.review.planning import plan_sides
+    from infra.review.rules import violations
     from infra.review.trees import checked_out, fork
 
     left, tip = fork(ROOT, base, head)
     with checked_out(ROOT, left) as before, checked_out(ROOT, tip) as after:
         wanted = limits.read(after.path)
         old, new = plan_sides([before, after], ROOT / ".headroom" / "review")
-        review = compare(old, new, wanted)
+        review = compare(old, new, wanted, tuple(violations(old, new)))
     if json_file is not None:
         json_file.write_text(json.dumps(report.to_dict(review), indent=2) + "\n", encoding="utf-8")
     if output is not None:

@@ -35,6 +35,8 @@ class Planned:
         sizes: the phase with the stack's overrides, as its own side's model writes it.
         usage: `headroom:usage` of its stack file.
         resources: its plan.
+        exempted: `headroom:exempted` of its stack file.
+        is_production: whether its environment is production.
     """
 
     stack: str
@@ -42,6 +44,8 @@ class Planned:
     sizes: Mapping[str, Any]
     usage: Mapping[str, Any]
     resources: Sequence[PlannedResource]
+    exempted: Sequence[str] = ()
+    is_production: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +168,15 @@ def _stack(name: str, found: Mapping[str, Any]) -> Planned | Broken:
     if "error" in found:
         return Broken(name, found["error"])
     resources = [PlannedResource(**one) for one in found["resources"]]
-    return Planned(name, found["phase"], found["sizes"], json.loads(found["usage"]), resources)
+    return Planned(
+        name,
+        found["phase"],
+        found["sizes"],
+        json.loads(found["usage"]),
+        resources,
+        exempted=json.loads(found["exempted"]),
+        is_production=found["environment"] == "production",
+    )
 
 
 def _place(cache: Path, tree: Tree) -> Path | None:

@@ -46,6 +46,8 @@ def _planned(tree: Path, stack: str, name: str) -> dict[str, Any]:
         "phase": plan.phase,
         "sizes": settings.spec.model_dump(mode="json", by_alias=True),
         "usage": stored.raw.get("headroom:usage", "{}"),
+        "exempted": stored.raw.get("headroom:exempted", "[]"),
+        "environment": stored.raw.get("headroom:environment", "production"),
         "resources": [
             {
                 "urn": one.urn,

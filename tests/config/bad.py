@@ -367,6 +367,26 @@ BAD = [
         ("database.logicalShards (2) must be 3 or more",),
         between=True,
     ),
+    _one(
+        "an exemption has no day",
+        "exempted",
+        '["rds-multi-az db-0 the budget comes later"]',
+        "must be a rule, a resource",
+    ),
+    _one(
+        "an exemption ends on no day",
+        "exempted",
+        '["rds-multi-az db-0 2027-02-30 a b c"]',
+        "ends on 2027-02-30",
+        between=True,
+    ),
+    _one(
+        "an exemption has no reason",
+        "exempted",
+        '["rds-multi-az db-0 2027-02-28 because"]',
+        "must say why in 3 words",
+        between=True,
+    ),
     _one("the usage is text", "usage", "busy", "= 'busy' must be a group of assumptions such as dailyShare"),
     _one("the usage is a list", "usage", "[1]", "= '[1]' must be a group of assumptions"),
     _one(

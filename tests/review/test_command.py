@@ -10,6 +10,7 @@ from click.testing import CliRunner, Result
 
 from infra import config
 from infra.errors import UserError
+from infra.review import rules
 from infra.review.command import command
 from tests.review import test_planning, test_trees
 
@@ -24,6 +25,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     test_trees.commit(tmp_path)
     (tmp_path / "Pulumi.prod.yaml").write_text("50k", encoding="utf-8")
     monkeypatch.setattr(config, "ROOT", tmp_path)
+    # A program of one resource breaks every rule about what a stack must have; test_real_review.py has the real rules.
+    monkeypatch.setattr(rules, "violations", lambda *_: ())
     return tmp_path
 
 

@@ -36,7 +36,7 @@ def project(tmp_path: Path) -> Path:
     """The project with its smallest stack, which has a reader here; all of it committed on main."""
     folder = tmp_path / "project"
     folder.mkdir()
-    for part in ("components", "infra", "stacks"):
+    for part in ("components", "infra", "policies", "stacks"):
         shutil.copytree(ROOT / part, folder / part)  # with its bytecode
     for name in (".gitignore", "Pulumi.yaml", "pyproject.toml"):
         shutil.copy2(ROOT / name, folder / name)
@@ -81,7 +81,8 @@ def test_a_change_shows_what_it_loses_what_it_costs_and_what_nobody_knows(projec
     code, comment, found = review(project)
 
     assert code == 15
-    assert [one["reason"] for one in found["reasons"]][:2] == ["stateful", "unpriced"]
+    assert [one["reason"] for one in found["reasons"]][:3] == ["stateful", "policy", "unpriced"]
+    assert "cost-priced: us-east-1-registry-transfer: the estimate knows no price of its type" in comment
     lost = comment.partition("### This must not happen")[2].partition("\n| stack |")[0]
     assert "- **kms.Key** would be replaced for multiRegion: nothing that it encrypted can be read without it" in lost
     assert "`us-east-1-db-0-primary` (10k)" in lost
