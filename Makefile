@@ -36,7 +36,7 @@ plan: $(INSTALLED) ## show STACK as a tree: no engine, network or credentials
 	@$(BIN)/headroom plan $(STACK)
 
 .PHONY: test
-test: lint typecheck engine ## lint, types and every test, the real engine's among them
+test: lint typecheck engine cluster ## lint, types and every test, against the real engine and API server
 	@echo "==> pytest"
 	@$(BIN)/pytest -q -n 2 --dist loadfile
 
@@ -83,6 +83,10 @@ bench: engine ## time of plan, preview and guard by resource, 10k against 1m (so
 engine: $(INSTALLED) ## find the Pulumi engine, or fetch or build it
 	@$(BIN)/headroom engine
 
+.PHONY: cluster
+cluster: $(INSTALLED) ## build the Kubernetes API server that the tests ask (some five minutes, once)
+	@$(BIN)/python -m tools.cluster.build
+
 .PHONY: lock
 lock: ## pin requirements*.in again; UPGRADE=1 takes the newest
 	@$(PICK_PYTHON); "$$python" -m venv .headroom/lock
@@ -118,5 +122,5 @@ $(INSTALLED): requirements.lock requirements.in pyproject.toml
 		/^(Collecting|Requirement already)/ { n++; if (n % 10 == 0) { print "    " n " of " total; fflush() } } \
 		/^Installing collected/ { print "    unpacking"; fflush() }'
 	@$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
-	@$(BIN)/python -m compileall -q infra stacks components
+	@$(BIN)/python -m compileall -q infra stacks components policies
 	@touch $@
