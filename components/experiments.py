@@ -138,6 +138,9 @@ class Experiments(Component):
                 resource_arns=[args.cache_group_arn],
                 target_parameters={"availabilityZoneIdentifier": args.zone},
             ),
+            # Never run against EKS. AWS's page on pod actions says that they fail where the pods' root is read-only, as
+            # ours are (https://docs.aws.amazon.com/fis/latest/userguide/eks-pod-actions.html), though deleting pods
+            # touches none; and EKS' guide of December 2024 said that Auto Mode does not support FIS.
             "pod-kill": Fault(
                 description="Half of the API's pods are deleted at once.",
                 action="aws:eks:pod-delete",
