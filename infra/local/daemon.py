@@ -27,6 +27,7 @@ from infra.local.cloud import ALREADY_RUNNING, Cloud, Paths, write
 from infra.local.cloudflare import CloudflareProvider
 from infra.local.faults import Faults
 from infra.local.kubernetes import KubernetesProvider
+from infra.local.ledger import Ledger
 from infra.local.provider import serve
 from infra.local.random import RandomProvider
 
@@ -75,6 +76,8 @@ def _run(paths: Paths, stop: threading.Event) -> None:
     faults = Faults(paths.faults)
     for provider in providers:
         provider.faults = faults
+        # What is random is in the state and nowhere else.
+        provider.ledger = None if isinstance(provider, RandomProvider) else Ledger()
     served = {provider.package: serve(provider) for provider in providers}
     now = datetime.now(UTC).isoformat(timespec="seconds")
     # botocore's models alone are a million objects that stay: the collector need not look at them again, nor often.

@@ -11,21 +11,21 @@ from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 import grpc
-from botocore.exceptions import BotoCoreError, ClientError
 from google.protobuf import empty_pb2, struct_pb2
-from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc, status_pb2
+from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
 
 from infra.errors import UserError
 from infra.local.aws.kind import Incomplete
 from infra.local.diff import Change, Kind, compare
-from infra.local.faults import Faults
+from infra.local.failure import FAILURES, crash, init_failed, message, reported
+from infra.local.faults import CrashError, Faults
+from infra.local.foreseen import carried, drifted, foreseen
+from infra.local.ledger import TOKEN, Ledger, Made
 from infra.local.values import (
-    UNKNOWN,
     decode_struct,
     encode_struct,
     has_unknown,
@@ -39,19 +39,6 @@ MESSAGE_BYTES: Final = 400 * 1024 * 1024
 """The engine's own limit for one gRPC message."""
 CONNECTIONS_KEPT: Final = 256
 WORKERS: Final = 32
-
-FAILURES: Final = (
-    BotoCoreError,
-    ClientError,
-    UserError,
-    ArithmeticError,
-    AttributeError,
-    LookupError,
-    OSError,
-    TypeError,
-    ValueError,
-)
-"""What a kind may fail with: an API's refusal, a wrong input, or a mistake in the kind itself."""
 
 Values = dict[str, Any]
 DETAIL: Final = {
@@ -108,6 +95,8 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer, ABC):
     version: str
     faults: Faults | None = None
     """What is to fail, where somebody wants to see that."""
+    ledger: Ledger | None = None
+    """What was made; None for a provider that makes nothing outside of the state."""
 
     def __init__(self) -> None:
         """Start without any configured instance."""
@@ -181,14 +170,16 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer, ABC):
     def Invoke(self, request: provider_pb2.InvokeRequest, context: Any) -> Any:
         """Answer a function; what came in secret goes out secret."""
         args = decode_struct(request.args)
-        with _reported(context, f"{request.tok}", "invoke", args):
+        with reported(context, f"{request.tok}", "invoke", args):
+            if request.tok == TOKEN:
+                return provider_pb2.InvokeResponse(**{"return": encode_struct(self._ledger(str(args["prefix"])))})
             answer = self.invoke(request.tok, plain(args), self._config(context))
             return provider_pb2.InvokeResponse(**{"return": encode_struct(rewrap(answer, args))})
 
     def Check(self, request: provider_pb2.CheckRequest, context: Any) -> Any:
         """Accept the inputs as the program gave them, or say what is wrong with them."""
         news = decode_struct(request.news)
-        with _reported(context, _subject(request), "check", news):
+        with reported(context, _subject(request), "check", news):
             call = Call(request.type, request.name, plain(news), self._config(context))
             secrets = secret_strings(news)
             failures = [
@@ -200,7 +191,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer, ABC):
     def Diff(self, request: provider_pb2.DiffRequest, context: Any) -> Any:
         """Compare the stored inputs with the program's."""
         old, new = decode_struct(request.old_inputs), decode_struct(request.news)
-        with _reported(context, _subject(request), "diff", old, new):
+        with reported(context, _subject(request), "diff", old, new):
             difference = compare(self.judged_as(request.type, self._config(context)), old, new)
             if difference.refusals:
                 raise UserError("; ".join(difference.refusals))
@@ -209,29 +200,31 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer, ABC):
     def Create(self, request: provider_pb2.CreateRequest, context: Any) -> Any:
         """Make the object; in a preview only say which outputs are known."""
         inputs = decode_struct(request.properties)
-        with _reported(context, _subject(request), "create", inputs):
+        with reported(context, _subject(request), "create", inputs):
             kind = self._kind(request.type)
             if request.preview:
-                return provider_pb2.CreateResponse(properties=encode_struct(_foreseen(inputs, kind.computed)))
+                return provider_pb2.CreateResponse(properties=encode_struct(foreseen(inputs, kind.computed)))
             _known(inputs)
             ctx = self._context(request, plain(inputs), context)
-            self._strike()
+            number = self._before(context)
             try:
                 made, outputs = kind.create(ctx, plain(inputs))
             except Incomplete as error:
                 made, outputs, reason = error.id, error.outputs, error.message
             else:
-                reason = ""
+                reason = self._cut_short(number)
             properties, reason = _encoded(outputs, inputs, reason)
+            self._record(request, made, properties, context)
+            self._after(number, context)
             if reason:
-                message = _message(_subject(request), "create", reason, [inputs])
-                _init_failed(context, message, id=made, properties=properties, inputs=request.properties)
+                told = message(_subject(request), "create", reason, [inputs])
+                init_failed(context, told, id=made, properties=properties, inputs=request.properties)
             return provider_pb2.CreateResponse(id=made, properties=properties)
 
     def Read(self, request: provider_pb2.ReadRequest, context: Any) -> Any:
         """Look the object up; stored inputs that no longer hold are replaced by what is there."""
         olds, inputs = decode_struct(request.properties), decode_struct(request.inputs)
-        with _reported(context, _subject(request), "read", olds, inputs):
+        with reported(context, _subject(request), "read", olds, inputs):
             kind = self._kind(request.type)
             before = plain(olds)
             ctx = self._context(request, {**before, **plain(inputs)}, context)
@@ -252,34 +245,69 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer, ABC):
         """Change the object in place; in a preview the outputs that nobody sets stay as they are."""
         olds, news = decode_struct(request.olds), decode_struct(request.news)
         old_inputs = decode_struct(request.old_inputs)
-        with _reported(context, _subject(request), "update", olds, news, old_inputs):
+        with reported(context, _subject(request), "update", olds, news, old_inputs):
             kind = self._kind(request.type)
             kept = {name: value for name, value in olds.items() if name not in old_inputs and name not in news}
             if request.preview:
-                foreseen = _carried({**kept, **news}, olds, kind.computed)
-                return provider_pb2.UpdateResponse(properties=encode_struct(foreseen))
+                outputs = carried({**kept, **news}, olds, kind.computed)
+                return provider_pb2.UpdateResponse(properties=encode_struct(outputs))
             _known(news)
             ctx = self._context(request, plain(news), context)
-            self._strike()
+            number = self._before(context)
             outputs = kind.update(ctx, request.id, plain(olds), plain(old_inputs), plain(news))
-            return provider_pb2.UpdateResponse(properties=encode_struct(rewrap(outputs, news, kept)))
+            properties = encode_struct(rewrap(outputs, news, kept))
+            self._record(request, request.id, properties, context)
+            self._after(number, context)
+            return provider_pb2.UpdateResponse(properties=properties)
 
     def Delete(self, request: provider_pb2.DeleteRequest, context: Any) -> Any:
         """Delete the object."""
         olds = decode_struct(request.properties)
-        with _reported(context, _subject(request), "delete", olds):
+        with reported(context, _subject(request), "delete", olds):
             before = plain(olds)
-            self._strike()
+            number = self._before(context)
             self._kind(request.type).delete(self._context(request, before, context), request.id, before)
+            self._after(number, context)
             return empty_pb2.Empty()
 
     def Cancel(self, request: empty_pb2.Empty, context: Any) -> Any:
         """Nothing runs for long here; calls under way finish."""
         return empty_pb2.Empty()
 
-    def _strike(self) -> None:
-        if self.faults is not None:
-            self.faults.strike()
+    # Planted faults, and the ledger.
+
+    def _before(self, context: Any) -> int:
+        try:
+            return self.faults.before() if self.faults else 0
+        except CrashError:
+            return crash(context)
+
+    def _after(self, number: int, context: Any) -> None:
+        try:
+            if self.faults:
+                self.faults.after(number)
+        except CrashError:
+            crash(context)
+
+    def _cut_short(self, number: int) -> str:
+        return "a planted fault: ends half-way" if self.faults and self.faults.is_incomplete(number) else ""
+
+    def _record(self, request: Any, id_: str, properties: struct_pb2.Struct, context: Any) -> None:
+        if self.ledger is not None:
+            self.ledger.record(request.urn, request.type, id_, decode_struct(properties), self._config(context))
+
+    def _ledger(self, prefix: str) -> Values:
+        if self.ledger is None:
+            return {"made": [], "changes": 0}
+        made = [one.to_dict() for one in self.ledger.living(prefix, self._exists)]
+        return {"made": made, "changes": self.ledger.changes}
+
+    def _exists(self, made: Made, config: Values) -> bool:
+        call = Call(made.type, made.urn.rpartition("::")[2], made.properties, config)
+        try:
+            return self._kind(made.type).read(self.context(call), made.id, made.properties) is not None
+        except FAILURES:
+            return True  # It answers, if only with a refusal: better looked at twice than lost.
 
     def _kind(self, token: str) -> ResourceKind:
         kind = self.kind(token)
@@ -312,41 +340,8 @@ def serve(provider: Provider) -> tuple[grpc.Server, int]:
     return server, port
 
 
-def drifted(inputs: Any, before: Any, after: Any) -> Any:
-    """The stored `inputs`, with each value whose output changed from `before` to `after` replaced by the new one."""
-    if isinstance(inputs, dict) and isinstance(before, dict) and isinstance(after, dict):
-        merged = {name: drifted(value, before.get(name), after.get(name)) for name, value in inputs.items()}
-        return {name: value for name, value in merged.items() if value is not None}
-    return inputs if before == after else after
-
-
 def _subject(request: Any) -> str:
     return f'{request.type} "{request.name}"'
-
-
-def _foreseen(inputs: Values, computed: Sequence[str]) -> Values:
-    """The outputs that a preview knows: the inputs, and an unknown in each computed place that they leave open."""
-    outputs = dict(inputs)
-    for path in computed:
-        name, _, rest = path.partition(".")
-        if not rest:
-            outputs.setdefault(name, UNKNOWN)
-        elif isinstance(inside := outputs.get(name, {}), dict):
-            outputs[name] = _foreseen(inside, [rest])
-    return outputs
-
-
-def _carried(inputs: Values, olds: Values, computed: Sequence[str]) -> Values:
-    """The inputs, and in each computed place inside of them that they leave open what the object has there."""
-    outputs = dict(inputs)
-    for path in computed:
-        name, _, rest = path.partition(".")
-        inside, before = outputs.get(name), olds.get(name)
-        if rest and isinstance(inside, dict) and isinstance(before, dict):
-            outputs[name] = _carried(inside, before, [rest])
-        elif not rest and name in olds:
-            outputs.setdefault(name, olds[name])
-    return outputs
 
 
 def _known(inputs: Values) -> None:
@@ -378,29 +373,3 @@ def _diff_response(changes: Sequence[Change], replaces: Sequence[str], *, delete
         detailedDiff=detailed,
         hasDetailedDiff=bool(changes),
     )
-
-
-def _message(subject: str, operation: str, cause: str, values: Sequence[Any]) -> str:
-    return redact(" ".join(f"{subject}: {operation} failed: {cause}".split()), secret_strings(*values))
-
-
-def _cause(error: Exception) -> str:
-    stated = isinstance(error, BotoCoreError | ClientError | UserError)
-    return str(error) if stated else f"{type(error).__name__}: {error}"
-
-
-@contextmanager
-def _reported(context: Any, subject: str, operation: str, *values: Any) -> Iterator[None]:
-    """Turn a failure into one line that names resource, operation and cause, without any secret of `values`."""
-    try:
-        yield
-    except FAILURES as error:
-        context.abort(grpc.StatusCode.UNKNOWN, _message(subject, operation, _cause(error), values))
-
-
-def _init_failed(context: Any, message: str, **made: Any) -> None:
-    """Fail in the way that makes the engine keep what was `made`: its id, properties and inputs."""
-    status = status_pb2.Status(code=grpc.StatusCode.UNKNOWN.value[0], message=message)
-    status.details.add().Pack(provider_pb2.ErrorResourceInitFailed(reasons=[message], **made))
-    context.set_trailing_metadata((("grpc-status-details-bin", status.SerializeToString()),))
-    context.abort(grpc.StatusCode.UNKNOWN, message)

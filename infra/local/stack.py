@@ -7,12 +7,10 @@ import logging
 import os
 import secrets
 import shutil
-import signal
+import sys
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
@@ -25,6 +23,8 @@ from rich.console import Console
 from infra.errors import UserError
 from infra.local import cloud as local_cloud
 from infra.local.cloud import PROJECT, Cloud, Paths
+from infra.local.command import Command, Signals, Stack, Workspace, complaints, interruptible
+from infra.local.locks import holders, lives
 from infra.local.progress import NO_RESOURCE, Progress
 from infra.uncollected import uncollected
 
@@ -67,25 +67,6 @@ class OperationError(UserError):
     exit_code: ClassVar[int] = 1
 
 
-class _Workspace(automation.LocalWorkspace):
-    """The Automation API's workspace, without the engine processes (0.3 s each) for what the state file tells."""
-
-    def select_stack(self, stack_name: str) -> None:
-        """Select nothing: every command names its stack."""
-
-    def stack_outputs(self, stack_name: str) -> automation.OutputMap:
-        """Give none: `LocalStack.outputs` reads the state, and never decrypts a secret."""
-        return {}
-
-
-class _Stack(automation.Stack):
-    """The Automation API's stack, whose history nobody reads."""
-
-    def info(self, show_secrets: bool = False) -> automation.UpdateSummary:  # noqa: FBT001, FBT002 - the SDK's signature
-        """Stand in for the history's last entry; the events have said what happened."""
-        return automation.UpdateSummary("update", datetime.now(UTC), "", {}, {}, "succeeded")
-
-
 class LocalStack:
     """One stack of the project at `root`, on the local cloud."""
 
@@ -97,14 +78,22 @@ class LocalStack:
         program: Program | None = None,
         engine: Callable[[], automation.PulumiCommand] | None = None,
         console: Console | None = None,
+        checkpoints: bool = False,
+        policies: Path | None = None,
     ) -> None:
-        """Choose the stack; tests bring a program and an engine of their own."""
+        """Choose the stack; tests bring a program and an engine of their own.
+
+        With `checkpoints` the engine writes the state at every step, as it does against real AWS. `policies` is the
+        folder of a policy pack that judges what `up` and `preview` register.
+        """
         self.name = name
         self.paths = Paths(root)
         self.folder = self.paths.work / name
         self.console = console or Console(quiet=True)
         self._program = program or _platform
         self._engine = engine or _engine
+        self._checkpoints = checkpoints
+        self._policies = policies
 
     def up(self) -> Outcome:
         """Create or update the stack; starts the cloud where none runs."""
@@ -117,12 +106,12 @@ class LocalStack:
         shutil.copy(self._work_file, self._deployed_file)
         return outcome
 
-    def preview(self) -> Outcome:
-        """Say what `up` would do."""
+    def preview(self, plan: Path | None = None) -> Outcome:
+        """Say what `up` would do; with `plan`, in that file too (`pulumi preview --save-plan`)."""
         config = self._source_config()
         cloud = self._cloud(start=True)
         self._prepare(config)
-        return self._run("preview", cloud)
+        return self._run("preview", cloud, **({"plan": str(plan)} if plan else {}))
 
     def refresh(self) -> Outcome:
         """Compare the state with the cloud, and write down what is there."""
@@ -143,6 +132,21 @@ class LocalStack:
         self.paths.owner(self.name).unlink(missing_ok=True)
         shutil.rmtree(self.folder)
         return outcome
+
+    def engine(self, *args: str) -> str:
+        """Run one of the engine's commands that needs no program; its standard output.
+
+        Raises:
+            OperationError: it failed.
+        """
+        workspace = self._automation(self._deployed("look at")).workspace
+        try:
+            return workspace.pulumi_command.run(
+                [*args, "--stack", self.name], str(self.folder), workspace.env_vars
+            ).stdout
+        except automation.errors.CommandError as error:
+            msg = f"`{args[0]}` of stack {self.name} failed"
+            raise OperationError(msg, complaints(str(error))) from None
 
     def outputs(self) -> dict[str, Any]:
         """Outputs of the last `up`; empty when there was none.
@@ -226,19 +230,22 @@ class LocalStack:
     def _prepare(self, config: Mapping[str, Any]) -> None:
         self.paths.state.mkdir(parents=True, exist_ok=True)
         self.folder.mkdir(parents=True, exist_ok=True)
-        project = {"name": self._project(), "runtime": "python", "main": str(self.paths.root)}
+        project = {"name": self.project, "runtime": "python", "main": str(self.paths.root)}
         (self.folder / "Pulumi.yaml").write_text(yaml.safe_dump(project), encoding="utf-8")
         path = self._work_file
         kept = (yaml.safe_load(path.read_text(encoding="utf-8")) or {}) if path.exists() else {}
         path.write_text(yaml.safe_dump({**kept, "config": dict(config)}), encoding="utf-8")
 
-    def _project(self) -> str:
+    @property
+    def project(self) -> str:
+        """Pulumi's project, whose name is in every URN."""
         path = self.paths.root / "Pulumi.yaml"
         return str(yaml.safe_load(path.read_text(encoding="utf-8"))["name"])
 
     @property
-    def _checkpoint(self) -> Path:
-        return self.paths.state / ".pulumi" / "stacks" / self._project() / f"{self.name}.json"
+    def checkpoint(self) -> Path:
+        """The state, as the engine keeps it."""
+        return self.paths.state / ".pulumi" / "stacks" / self.project / f"{self.name}.json"
 
     def _passphrase(self) -> str:
         path = self.paths.home / "passphrase"
@@ -266,12 +273,13 @@ class LocalStack:
             "PULUMI_LOG_ROTATION_MAX_TOTAL_MB": "20",  # the engine logs 2 MB an operation, and would keep 500
             # One write of the state at the end instead of one a step: without these, the 10k stack comes up in
             # 19 s instead of 7. What is lost when the engine is killed can be built again from nothing.
-            "PULUMI_EXPERIMENTAL": "true",
-            "PULUMI_SKIP_CHECKPOINTS": "true",
+            **({} if self._checkpoints else {"PULUMI_EXPERIMENTAL": "true", "PULUMI_SKIP_CHECKPOINTS": "true"}),
             "NO_PROXY": local_cloud.LOOPBACK,
             "no_proxy": local_cloud.LOOPBACK,
         }
-        workspace = _Workspace(
+        if self._policies is not None:
+            environment["PATH"] = f"{self._analyzer()}{os.pathsep}{os.environ.get('PATH', '')}"
+        workspace = Workspace(
             work_dir=str(self.folder),
             pulumi_home=str(self.paths.home / "pulumi"),
             pulumi_command=self._engine(),
@@ -279,44 +287,84 @@ class LocalStack:
             secrets_provider="passphrase",
             program=program,
         )
-        if self._checkpoint.exists():
-            return _Stack(self.name, workspace, StackInitMode.SELECT)
-        return _Stack(self.name, workspace, StackInitMode.CREATE)
+        if self.checkpoint.exists():
+            return Stack(self.name, workspace, StackInitMode.SELECT)
+        return Stack(self.name, workspace, StackInitMode.CREATE)
 
-    def _run(self, operation: str, cloud: Cloud) -> Outcome:
+    def _run(self, operation: str, cloud: Cloud, **more: str) -> Outcome:
         self._refuse_locked()
         began = time.monotonic()
         expected = sum(not r["type"].startswith(NO_RESOURCE) for r in self.resources())
         progress = Progress(f"{operation} {self.name}", self.console, expected)
-        call: Callable[..., Any] = getattr(self._automation(cloud), operation)
+        stack = self._automation(cloud)
+        call: Callable[..., Any] = getattr(stack, operation)
+        came: Signals = []
         # When the engine gives up first, the SDK's language server has nobody to answer, and logs a traceback.
         logging.getLogger("grpc._server").setLevel(logging.CRITICAL)
         try:
-            with _interruptible(self.console), progress, uncollected():
-                call(on_event=progress.on_event, color="never", suppress_outputs=True)
+            with interruptible(stack.workspace.pulumi_command, self.console, came), progress, uncollected():
+                packs = self._packs(operation)
+                call(on_event=progress.on_event, color="never", suppress_outputs=True, **packs, **more)
         except automation.errors.CommandError as error:
+            if came:
+                msg = f"`{operation}` of stack {self.name} was stopped by {came[0].name}; what was made is in the state"
+                raise OperationError(msg, [f"go on: `headroom {operation} {self.name} --local`"]) from None
+            if self.locks():
+                msg = f"the engine died under `{operation}` of stack {self.name}"
+                raise OperationError(msg, [f"first: `headroom recover {self.name} --local`"]) from None
             msg = f"`{operation}` of stack {self.name} failed"
-            raise OperationError(msg, progress.errors or _errors(str(error))) from None
+            raise OperationError(msg, progress.errors or complaints(str(error))) from None
         outputs = self.outputs() if operation == "up" else {}
         return Outcome(operation, progress, outputs, time.monotonic() - began)
 
-    def _refuse_locked(self) -> None:
-        folder = self.paths.state / ".pulumi" / "locks" / "organization" / self._project() / self.name
-        locks = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json"))]
-        alive = [lock for lock in locks if _lives(lock["pid"])]
+    def _packs(self, operation: str) -> dict[str, list[str]]:
+        judged = self._policies is not None and operation in {"up", "preview"}
+        return {"policy_packs": [str(self._policies)]} if judged else {}
+
+    def _analyzer(self) -> Path:
+        """Folder of what the engine starts a policy pack in Python with; the official distribution brings its own."""
+        folder = self.paths.home / "bin"
+        program = folder / "pulumi-analyzer-policy-python"
+        folder.mkdir(parents=True, exist_ok=True)
+        program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -u -m pulumi.policy "$@"\n', encoding="utf-8")
+        program.chmod(0o755)
+        return folder
+
+    def refuse_working(self) -> None:
+        """Refuse to go on while another command works on the stack.
+
+        Raises:
+            UserError: one does.
+        """
+        alive = [pid for pid in self.locks() if lives(pid)]
         if alive:
-            msg = f"another command is working on stack {self.name} (process {alive[0]['pid']})"
+            msg = f"another command is working on stack {self.name} (process {alive[0]})"
             raise UserError(msg, ["wait until it is done"])
-        if locks:
-            msg = f"an earlier command on stack {self.name} was killed (process {locks[0]['pid']})"
-            mend = "what it had made is in no state: empty the local cloud with `headroom local reset`"
-            raise UserError(msg, [mend, f"then build anew: `headroom up {self.name} --local`"])
+
+    def _refuse_locked(self) -> None:
+        self.refuse_working()
+        if locks := self.locks():
+            msg = f"an earlier command on stack {self.name} was killed (process {locks[0]})"
+            mend = f"bring state and cloud together: `headroom recover {self.name} --local`"
+            raise UserError(msg, [mend, "or empty the local cloud and forget the stack: `headroom local reset`"])
+
+    def locks(self) -> list[int]:
+        """Processes that work on the stack, or did when they were killed."""
+        return holders(self.paths.state / ".pulumi" / "locks" / "organization" / self.project / self.name)
 
     def resources(self) -> list[dict[str, Any]]:
-        """The resources of the state; none before the first `up`."""
-        if not self._checkpoint.exists():
+        """The resources of the state; none before the first `up`.
+
+        Raises:
+            UserError: the state cannot be read, as when the disk was full.
+        """
+        if not self.checkpoint.exists():
             return []
-        latest = json.loads(self._checkpoint.read_text(encoding="utf-8"))["checkpoint"].get("latest") or {}
+        try:
+            latest = json.loads(self.checkpoint.read_text(encoding="utf-8"))["checkpoint"].get("latest") or {}
+        except (ValueError, KeyError):
+            msg = f"the state of stack {self.name} is broken: {self.checkpoint}"
+            raise UserError(msg, [f"go back to the copy before it: `headroom recover {self.name} --local`"]) from None
         return list(latest.get("resources") or [])
 
 
@@ -334,7 +382,7 @@ async def _platform() -> None:
 def _engine() -> automation.PulumiCommand:
     from infra.engine import find
 
-    return find().command()
+    return Command(find().command())
 
 
 def _shown(value: Any) -> Any:
@@ -350,35 +398,3 @@ def _shown(value: Any) -> Any:
             return [_shown(item) for item in value]
         case _:
             return value
-
-
-def _errors(text: str) -> list[str]:
-    """The engine's own complaints, for what fails before the first event."""
-    lines = [line.strip() for line in text.splitlines()]
-    stated = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
-    return stated or [line for line in lines if line][-3:]
-
-
-def _lives(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
-
-
-@contextmanager
-def _interruptible(console: Console) -> Iterator[None]:
-    """Let the first Ctrl-C reach the engine alone: it ends what runs and writes the state. The second one kills."""
-
-    def first(_number: int, _frame: object) -> None:
-        console.print("stopping after what is under way; Ctrl-C again leaves a half-done stack", highlight=False)
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-
-    before = signal.signal(signal.SIGINT, first)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)

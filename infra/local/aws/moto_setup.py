@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -12,12 +13,15 @@ from moto.backup.responses import BackupResponse
 from moto.cloudwatch.responses import CloudWatchResponse
 from moto.core.config import default_user_config
 from moto.iam.access_control import IAMPolicy, PermissionResult
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication
 from moto.rds.models import DBInstance, DBSubnetGroup, RDSBackend
 from moto.s3.models import LOGGING_SERVICE_PRINCIPAL, FakeBucket
 
 from infra.local.aws.moto_cache import mend_cache
 
 _CREATE_REPLICA = RDSBackend.create_db_instance_read_replica
+_CALL = DomainDispatcherApplication.__call__
+_TURN = threading.RLock()
 _DELETE_BACKUP_PLAN = BackupBackend.delete_backup_plan
 
 
@@ -43,6 +47,13 @@ def prepare_moto() -> None:
     RDSBackend.modify_db_subnet_group = _modify_db_subnet_group
     FakeBucket.get_permission = _get_permission
     FakeBucket._log_permissions_enabled_policy = staticmethod(_may_log)  # noqa: SLF001 - the place to mend
+    DomainDispatcherApplication.__call__ = _one_at_a_time
+
+
+def _one_at_a_time(self: DomainDispatcherApplication, environ: dict[str, Any], start_response: Any) -> Any:
+    """Answer one request after the other: moto walks over dictionaries that its other threads change."""
+    with _TURN:
+        return _CALL(self, environ, start_response)
 
 
 def _get_permission(self: FakeBucket, action: str, resource: str) -> PermissionResult:

@@ -1,0 +1,1 @@
+"""After an update that was cut short: bring Pulumi's state and the cloud together again."""

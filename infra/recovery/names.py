@@ -1,0 +1,34 @@
+"""Ids that follow from the inputs, for what carries no tag or is not listed by it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+BY_PROPERTY: Final[Mapping[str, str]] = {
+    "aws:iam/role:Role": "name",
+    "aws:kms/alias:Alias": "name",
+    "aws:s3/bucketPolicy:BucketPolicy": "bucket",
+    "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock": "bucket",
+    "aws:s3/bucketVersioning:BucketVersioning": "bucket",
+    "aws:sqs/queuePolicy:QueuePolicy": "queueUrl",
+}
+"""The property that is the id, as the import sections of pulumi-aws's pages have it."""
+
+
+def id_of_name(type_: str, inputs: Mapping[str, Any]) -> str | None:
+    """The id that such an object has if it exists; None where the inputs do not say."""
+    if type_.startswith("kubernetes:"):
+        metadata = inputs.get("metadata")
+        name = metadata.get("name") if isinstance(metadata, Mapping) else None
+        namespace = metadata.get("namespace") if isinstance(metadata, Mapping) else None
+        # A pulumi-kubernetes id is the namespace and the name, or the name alone where there are no namespaces.
+        return _joined(namespace, name)
+    found = inputs.get(BY_PROPERTY.get(type_, ""))
+    return found if isinstance(found, str) else None
+
+
+def _joined(namespace: Any, name: Any) -> str | None:
+    if not isinstance(name, str):
+        return None
+    return f"{namespace}/{name}" if isinstance(namespace, str) else name
