@@ -1,0 +1,1 @@
+"""Users' rows: schema and migrations, connections, routing by shard, and what keeps the tables in order."""
