@@ -1,0 +1,106 @@
+"""Ended sessions, known to every pod at once: in Redis for as long as an access token may live, and in PostgreSQL.
+
+What is decided when Redis is gone, slow or empty: the database is asked instead, a few requests at a time. When that is
+gone too, the answer is 503. Nothing is ever let through because nobody could be asked.
+
+Redis may lack an entry: it was restarted, failed over before it replicated, or was out of reach of the pod that ended
+the session. So each of 16 buckets has a mark that says that the bucket is complete, and which lives for a minute. A pod
+that finds no mark fills the bucket from the database: an entry is missing for `COMPLETE_SECONDS` at most.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from uuid import UUID
+
+import asyncpg
+import structlog
+
+from app.auth.errors import AuthUnavailableError
+from app.auth.settings import AuthSettings
+from app.auth.store import Connections
+from app.auth.tokens import LEEWAY_SECONDS
+from app.cache.store import LOST, Command, Store, command
+from app.data.errors import UnavailableError
+
+COMPLETE_SECONDS = 60
+CONCURRENT_QUERIES = 4
+"""Of this process, while Redis is gone: the rest of the pool is for the work itself."""
+
+_DATABASE_FAILURES = (UnavailableError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
+
+_log = structlog.get_logger()
+
+
+class Revocations:
+    """Says whether a session ended."""
+
+    def __init__(self, settings: AuthSettings, connections: Connections, store: Store) -> None:
+        """Take the Redis that evicts nothing: `allkeys-lru` would forget who is logged out."""
+        self._life_seconds = settings.access_seconds + 2 * LEEWAY_SECONDS
+        self._connections, self._store = connections, store
+        self._queries = asyncio.Semaphore(CONCURRENT_QUERIES)
+
+    async def add(self, session_ids: Sequence[UUID]) -> None:
+        """Tell every pod. The database knows already, so a failure here only delays it."""
+        replies = await self._store.run([self._entry(one) for one in session_ids])
+        if LOST in replies:
+            _log.warning("revocation_not_cached", count=replies.count(LOST))
+
+    async def is_revoked(self, session_id: UUID) -> bool:
+        """Whether the session ended.
+
+        Raises:
+            AuthUnavailableError: neither Redis nor the database answers.
+        """
+        (reply,) = await self._store.run([command("MGET", _key(session_id), _mark(session_id))])
+        if reply is LOST:
+            return await self._ask_database(session_id)
+        revoked, mark = reply
+        if revoked is not None:
+            return True
+        return False if mark is not None else await self._restore(session_id)
+
+    async def _ask_database(self, session_id: UUID) -> bool:
+        try:
+            async with self._queries, self._connections.system_writer() as connection:
+                return not await connection.fetchval(
+                    "SELECT EXISTS (SELECT FROM auth_sessions WHERE session_id = $1 AND revoked_at IS NULL)", session_id
+                )
+        except _DATABASE_FAILURES:
+            raise AuthUnavailableError(retry_after_seconds=1) from None
+
+    async def _restore(self, session_id: UUID) -> bool:
+        """Fill the session's bucket; whether the session is in it. The mark comes last: half a bucket has none."""
+        try:
+            async with self._queries, self._connections.system_writer() as connection:
+                rows = await connection.fetch(
+                    "SELECT session_id FROM auth_sessions WHERE revoked_at > now() - make_interval(secs => $1) "
+                    "AND left(session_id::text, 1) = $2",
+                    float(self._life_seconds),
+                    _bucket(session_id),
+                )
+        except _DATABASE_FAILURES:
+            raise AuthUnavailableError(retry_after_seconds=1) from None
+        revoked = [row["session_id"] for row in rows]
+        entries = [self._entry(one) for one in revoked]
+        if LOST not in await self._store.run(entries):
+            await self._store.run([command("SET", _mark(session_id), "1", "EX", COMPLETE_SECONDS)])
+        return session_id in revoked
+
+    def _entry(self, session_id: UUID) -> Command:
+        return command("SET", _key(session_id), "1", "EX", self._life_seconds)
+
+
+def _bucket(session_id: UUID) -> str:
+    return str(session_id)[0]
+
+
+def _key(session_id: UUID) -> str:
+    """Of the same slot of a cluster as the bucket's mark."""
+    return f"{{revoked:{_bucket(session_id)}}}:{session_id}"
+
+
+def _mark(session_id: UUID) -> str:
+    return f"{{revoked:{_bucket(session_id)}}}:complete"
