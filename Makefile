@@ -93,6 +93,9 @@ lock: ## pin requirements*.in again; UPGRADE=1 takes the newest
 	@.headroom/lock/bin/pip install --quiet uv==$(UV)
 	@.headroom/lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	    --no-emit-index-url $(if $(UPGRADE),--upgrade) --output-file requirements.lock requirements-dev.in
+	@# What the image holds: the same versions, and nothing that only the program or the tests need.
+	@.headroom/lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+	    --no-emit-index-url --constraint requirements.lock --output-file app/requirements.lock app/requirements.in
 
 .PHONY: clean
 clean: ## stop the local cloud; remove what was installed, built and cached

@@ -11,7 +11,8 @@ from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc, st
 
 from infra.errors import UserError
 from infra.local.aws.kind import Incomplete
-from infra.local.provider import Call, Provider, ResourceKind, Values, drifted, serve
+from infra.local.foreseen import drifted
+from infra.local.provider import Call, Provider, ResourceKind, Values, serve
 from infra.local.values import UNKNOWN, Secret, decode_struct, encode_struct
 
 PLANTED = 'planted "secret" value'

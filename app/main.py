@@ -1,0 +1,194 @@
+"""The application of one process, by role, and how a container starts it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import structlog
+import uvicorn
+from anyio import to_thread
+from fastapi import FastAPI
+from starlette.middleware import Middleware
+from uvicorn.config import STARTUP_FAILURE
+from uvicorn.supervisors import Multiprocess
+
+from app.data.database import Access, Database
+from app.data.errors import UnavailableError, UncertainError
+from app.data.schema import is_ready
+from app.data.shards import Shards
+from app.ops import errors, logs, loop
+from app.ops.drain import Drain
+from app.ops.health import Check, Readiness
+from app.ops.metrics import Pages, render
+from app.ops.requests import Requests
+from app.ops.routes import operations
+from app.settings import WITHOUT_SECRETS, MigrationSettings, Settings, SettingsError, read
+from app.state import State
+
+log = structlog.get_logger()
+
+FAILED = 1
+BAD_SETTINGS = 2
+WORKER_ANSWER_SECONDS = 30
+"""A process that does not answer its parent for so long is killed. The server's default of 5 s hits busy ones
+(https://github.com/encode/uvicorn/discussions/2506)."""
+
+
+MEANINGS: errors.Meanings = {
+    UnavailableError: lambda error: errors.AppError(
+        503, error.code, "Try again later.", {"Retry-After": str(error.retry_after_seconds)}
+    ),
+    UncertainError: lambda _: errors.AppError(
+        503, "outcome_unknown", "It may have been done or not: try again with the same idempotency key."
+    ),
+}
+"""What a client hears of the database's troubles."""
+
+
+class SchemaBehindError(Exception):
+    """A database has an older schema than this image needs."""
+
+
+def create_app(settings: Settings, *, middleware: Sequence[Middleware] = (), pages: Pages | None = None) -> FastAPI:
+    """The ASGI application of `settings.service_role`. Roles other than the API serve operations only.
+
+    Args:
+        settings: of the process.
+        middleware: further ones, inside of metrics and errors, the first one outermost.
+        pages: the metrics of all processes; without, only this one's are served.
+    """
+    drain = Drain()
+    database = None
+    if settings.service_role != WITHOUT_SECRETS:
+        database = Database(Access.of(settings), Shards(settings.shard_map))
+    readiness = Readiness(drain, [schema_check(database, settings)] if database else [])
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[State]:
+        to_thread.current_default_thread_limiter().total_tokens = settings.web_threads
+        state = State(settings=settings, drain=drain, readiness=readiness)
+        async with AsyncExitStack() as stack:
+            stack.enter_context(drain.on_sigterm())
+            await stack.enter_async_context(loop.watched(pages.write if pages else None))
+            if database:
+                state["database"] = await stack.enter_async_context(database)
+            await stack.enter_async_context(readiness.watching())
+            log.info("started", process=os.getpid())
+            yield state
+            log.info("stopping", process=os.getpid())
+
+    app = FastAPI(
+        title="Headroom",
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        middleware=[
+            Middleware(Requests),
+            Middleware(errors.Errors, timeout_seconds=settings.request_timeout_seconds),
+            *middleware,
+        ],
+    )
+    errors.install(app, MEANINGS)
+    app.include_router(operations(readiness, pages.render if pages else render))
+    return app
+
+
+def schema_check(database: Database, settings: Settings) -> Check:
+    """That every database of this region has this image's schema, or a newer one, which only adds to it.
+
+    Other regions' may be away with their region, and this one's pods are then needed most. Once seen, one database
+    stands for all of them: the check runs in every process of every pod.
+    """
+    shards = settings.shard_map.shards
+    own = [shard.id for shard in shards if shard.region == settings.aws_region] or [shards[0].id]
+    unseen = set(own)
+
+    async def run() -> None:
+        for shard in sorted(unseen | {own[0]}):
+            async with database.system_reader(shard) as connection:
+                if not await is_ready(connection):
+                    raise SchemaBehindError
+            unseen.discard(shard)
+
+    return Check(name="database", run=run, required=True)
+
+
+def main() -> int:
+    """Run the role of this container until SIGTERM; exit code."""
+    try:
+        settings = read(os.environ)
+        logs.configure(role=settings.service_role)
+        return bring_up(settings) if isinstance(settings, MigrationSettings) else serve(settings)
+    except SettingsError as error:
+        print(error, file=sys.stderr)  # noqa: T201 it names variables, not values
+        return BAD_SETTINGS
+
+
+def bring_up(settings: MigrationSettings) -> int:
+    """Migrate all databases of a primary; exit code, 0 only if pods of this image may start."""
+    # Alembic and psycopg stay out of the processes that serve.
+    from app.data.migrate import migrate
+
+    try:
+        done = migrate(settings)
+    except SettingsError:
+        raise
+    except Exception:
+        log.exception("migration_failed")
+        return FAILED
+    for one in done:
+        log.info("migrated", schema=one.after, reason="indexes_ok" if one.indexes.ok else "indexes_missing")
+    return 0 if all(one.indexes.ok for one in done) else FAILED
+
+
+def serve(settings: Settings) -> int:
+    """Listen on the container's port with `web_concurrency` processes; exit code."""
+    with TemporaryDirectory(prefix="headroom-metrics-") as directory:
+        config = server_config(settings, Path(directory))
+        sockets = [config.bind_socket()]
+        if settings.web_concurrency == 1:
+            server = uvicorn.Server(config)
+            server.run(sockets)
+            return 0 if server.started else STARTUP_FAILURE
+        parent = Multiprocess(config, sockets)
+        parent.run()
+        failed = any(process.exitcode == STARTUP_FAILURE for process in parent.processes)
+        return STARTUP_FAILURE if failed else 0
+
+
+def server_config(settings: Settings, directory: Path) -> uvicorn.Config:
+    """How uvicorn serves: behind a load balancer, logging nothing itself."""
+    return uvicorn.Config(
+        partial(build, settings, directory),
+        factory=True,
+        host="0.0.0.0",  # noqa: S104 a pod's own address; network policies say who reaches it
+        port=settings.port,
+        workers=settings.web_concurrency,
+        loop="uvloop",
+        http="httptools",
+        # 25 KiB a socket instead of 59 with compression, 121 in the older implementation.
+        ws="websockets-sansio",
+        ws_per_message_deflate=False,
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        # Theirs trusts by address, which a load balancer has many of.
+        proxy_headers=False,
+        server_header=False,
+        timeout_keep_alive=settings.keep_alive_seconds,
+        timeout_graceful_shutdown=settings.graceful_shutdown_seconds,
+        timeout_worker_healthcheck=WORKER_ANSWER_SECONDS,
+    )
+
+
+def build(settings: Settings, directory: Path) -> FastAPI:
+    """The application in a process of its own, whose logs are not set up yet."""
+    logs.configure(role=settings.service_role, region=settings.aws_region)
+    return create_app(settings, pages=Pages(directory))

@@ -1,0 +1,104 @@
+"""What surrounds every request, as one pure ASGI middleware: its id, its client's address, metrics, a line of log."""
+
+from __future__ import annotations
+
+import random
+import re
+import time
+
+import structlog
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.ops.metrics import Gauge, Histogram
+
+PROXIES = 3
+"""Cloudflare, CloudFront and the load balancer: each appends the address that connected to it."""
+QUIET_PATHS = frozenset({"/health", "/ready", "/metrics"})
+"""Asked every few seconds by machines: no line of log, no metric."""
+
+duration = Histogram("http_request_duration_seconds", "Time to the last byte.", ("route", "method", "status"))
+in_flight = Gauge("http_requests_in_flight", "Requests that have no answer yet.")
+
+_REQUEST_ID = re.compile(r"[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_log = structlog.get_logger()
+
+
+class Requests:
+    """Outermost; sockets get the id and the address, requests the rest too."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        """Wrap `app`."""
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Note when it came, what it was answered, and how long that took."""
+        if scope["type"] not in {"http", "websocket"}:
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        request_id = _request_id(headers)
+        scope.setdefault("state", {})["request_id"] = request_id
+        scope["client"] = client(scope, headers)
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(request_id=request_id)
+        if scope["type"] == "websocket":
+            await self._app(scope, receive, send)
+            return
+        await self._measured(scope, receive, send, request_id)
+
+    async def _measured(self, scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
+        begin = time.perf_counter()
+        # Without any answer the connection is cut, which a client sees as the server's fault.
+        status = 500
+
+        async def note(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                MutableHeaders(scope=message)["x-request-id"] = request_id
+            await send(message)
+
+        in_flight.add(1)
+        try:
+            await self._app(scope, receive, note)
+        finally:
+            in_flight.add(-1)
+            if scope["path"] not in QUIET_PATHS:
+                seconds = time.perf_counter() - begin
+                # Whatever a client invents, the number of series stays small.
+                method = scope["method"] if scope["method"] in _METHODS else "OTHER"
+                route = route_of(scope)
+                duration.observe(seconds, route, method, str(status))
+                _log.info("request", route=route, method=method, status=status, duration_ms=round(seconds * 1_000, 2))
+
+
+def route_of(scope: Scope) -> str:
+    """Template of the route that answered, such as `/api/v1/users/{user_id}`; never the path, which has ids in it.
+
+    Since FastAPI 0.137 a route does not know the prefixes that its router was included with; the whole template is
+    in a context beside it, and a test notices should that move (https://github.com/pydantic/logfire/issues/2041 is
+    about the same change).
+    """
+    included = scope.get("fastapi", {}).get("effective_route_context")
+    return str(getattr(included, "path", None) or getattr(scope.get("route"), "path", "unmatched"))
+
+
+def client(scope: Scope, headers: Headers) -> tuple[str, int] | None:
+    """Address of whoever asked the outermost of our own proxies, and no port.
+
+    Entries further left are what the client claims. Without as many entries as proxies the request took another way
+    (from inside the cluster, or a developer's machine), and the leftmost one is the best there is.
+    """
+    forwarded = [part.strip() for line in headers.getlist("x-forwarded-for") for part in line.split(",")]
+    if not forwarded:
+        found: tuple[str, int] | None = scope.get("client")
+        return found
+    return forwarded[-min(PROXIES, len(forwarded))], 0
+
+
+def _request_id(headers: Headers) -> str:
+    """The caller's, if it looks like one: it goes into logs, where nothing else may come from outside."""
+    given = headers.get("x-request-id", "").lower()
+    return given if _REQUEST_ID.fullmatch(given) else f"{random.getrandbits(128):032x}"
