@@ -168,7 +168,7 @@ class AlarmsArgs:
     key_arn: pulumi.Input[str]
     emails: Sequence[str]
     pagerduty_url: pulumi.Input[str] | None
-    account_id: pulumi.Input[str]
+    account_id: str
 
 
 PUBLISHERS = (
@@ -208,8 +208,8 @@ class Alarms(Component):
             kms_master_key_id=self._args.key_arn,
             opts=self.child(),
         )
-        document = pulumi.Output.all(arn=topic.arn, account=self._args.account_id).apply(_topic_policy)
-        aws.sns.TopicPolicy(name, arn=topic.arn, policy=document, opts=self.child())
+        policy = _topic_policy(topic_arn(self.site, name, self._args.account_id), self._args.account_id)
+        aws.sns.TopicPolicy(name, arn=topic.arn, policy=policy, opts=self.child())
         return topic
 
     def _subscribe(
@@ -225,15 +225,20 @@ class Alarms(Component):
         )
 
 
-def _topic_policy(known: Mapping[str, str]) -> str:
+def topic_arn(site: Site, name: str, account_id: str) -> str:
+    """ARN of the topic with this logical name, before it exists: a policy made of it can be judged in a preview."""
+    return f"arn:aws:sns:{site.region}:{account_id}:{site.names.of('topic', name)}"
+
+
+def _topic_policy(arn: str, account_id: str) -> str:
     return document(
         {
             "Sid": "OwnServices",
             "Effect": "Allow",
             "Principal": {"Service": list(PUBLISHERS)},
             "Action": "sns:Publish",
-            "Resource": known["arn"],
-            "Condition": {"StringEquals": {"aws:SourceAccount": known["account"]}},
+            "Resource": arn,
+            "Condition": {"StringEquals": {"aws:SourceAccount": account_id}},
         },
         {
             # EventBridge sends no condition keys that a topic's policy could ask for.
@@ -241,14 +246,14 @@ def _topic_policy(known: Mapping[str, str]) -> str:
             "Effect": "Allow",
             "Principal": {"Service": "events.amazonaws.com"},
             "Action": "sns:Publish",
-            "Resource": known["arn"],
+            "Resource": arn,
         },
         {
             "Sid": "TlsOnly",
             "Effect": "Deny",
             "Principal": "*",
             "Action": "sns:Publish",
-            "Resource": known["arn"],
+            "Resource": arn,
             "Condition": {"Bool": {"aws:SecureTransport": "false"}},
         },
     )

@@ -91,8 +91,8 @@ class Cluster(Component):
         group_id = cluster.vpc_config.apply(lambda config: config.cluster_security_group_id or "")
         self.security_group_id = pulumi.Output.all(cluster.arn, group_id).apply(lambda known: known[1])
         self.provider = self._create_provider(cluster, access)
-        self._enable_network_policies()
-        self.node_pools = self._create_node_pools(node_role, node_attachments)
+        policies = self._enable_network_policies()
+        self.node_pools = self._create_node_pools(node_role, node_attachments, policies)
         self._create_metrics_server(cluster, self.node_pools)
         self.register_outputs({"name": self.name, "arn": self.arn, "security_group_id": self.security_group_id})
 
@@ -242,17 +242,23 @@ class Cluster(Component):
             opts=self.child(depends_on=list(access)),
         )
 
-    def _enable_network_policies(self) -> None:
-        """Auto Mode ignores NetworkPolicies until this object exists (EKS user guide, "Use Network Policies")."""
+    def _enable_network_policies(self) -> KubernetesObject:
+        """Auto Mode ignores NetworkPolicies until this object exists (EKS user guide, "Use Network Policies").
+
+        Before the nodes: a public repository reports that on nodes older than this object what a policy allows stays
+        shut until they are recycled. AWS's guide does not say so, and it was not tried (unverified).
+        """
         manifest = {
             "apiVersion": "v1",
             "kind": "ConfigMap",
             "metadata": {"name": "amazon-vpc-cni", "namespace": "kube-system"},
             "data": {"enable-network-policy-controller": "true"},
         }
-        kubernetes_object(f"{self._name}-network-policies", manifest, self.child(provider=self.provider))
+        return kubernetes_object(f"{self._name}-network-policies", manifest, self.child(provider=self.provider))
 
-    def _create_node_pools(self, role: aws.iam.Role, attachments: list[pulumi.Resource]) -> list[KubernetesObject]:
+    def _create_node_pools(
+        self, role: aws.iam.Role, attachments: list[pulumi.Resource], policies: pulumi.Resource
+    ) -> list[KubernetesObject]:
         manifest = node_class(
             role_name=role.name,
             subnet_ids=self._args.subnet_ids,
@@ -267,7 +273,7 @@ class Cluster(Component):
             kubernetes_object(
                 f"{self._name}-{kind}",
                 node_pool(kind, self._args.compute),
-                self.child(provider=self.provider, depends_on=[nodes]),
+                self.child(provider=self.provider, depends_on=[nodes, policies]),
             )
             for kind in kinds
         ]

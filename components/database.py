@@ -44,6 +44,7 @@ class DatabaseArgs:
         client_security_group_ids: who may connect, by name of the rule.
         client_cidrs: pods of other regions that may connect too, by name of the rule.
         key_arn: ARN of the KMS key; an alias would plan a replacement.
+        log_key_arn: KMS key of the log groups; it must let CloudWatch Logs use it.
         password: of the owner role (secret).
         topics: who hears of trouble.
     """
@@ -55,6 +56,7 @@ class DatabaseArgs:
     client_security_group_ids: Mapping[str, pulumi.Input[str]]
     client_cidrs: Mapping[str, str] = field(default_factory=dict)
     key_arn: pulumi.Input[str]
+    log_key_arn: pulumi.Input[str]
     password: pulumi.Input[str]
     topics: AlarmTopics
 
@@ -91,7 +93,7 @@ class Database(Component):
             client_cidrs=args.client_cidrs,
         )
         self._monitoring_role = monitoring_role(self, name)
-        self._logs = log_groups(self, name)
+        self._logs = log_groups(self, name, args.log_key_arn)
         primary = self._create_primary()
         readers = self._create_readers(primary)
         event_subscription(self, name, [primary, *readers], args.topics, replicates=bool(readers))

@@ -86,14 +86,15 @@ def monitoring_role(component: Component, name: str) -> aws.iam.Role:
     return role
 
 
-def log_groups(component: Component, name: str) -> list[aws.cloudwatch.LogGroup]:
-    """Make them before RDS would, without retention."""
+def log_groups(component: Component, name: str, key_arn: pulumi.Input[str]) -> list[aws.cloudwatch.LogGroup]:
+    """Make them before RDS would, without retention and in the clear."""
     identifier = component.site.names.of("database", name)
     return [
         aws.cloudwatch.LogGroup(
             f"{name}-{kind}",
             name=f"/aws/rds/instance/{identifier}/{kind}",
             retention_in_days=30,
+            kms_key_id=key_arn,
             opts=component.child(),
         )
         for kind in LOGS

@@ -43,6 +43,7 @@ class RemoteReplicaArgs:
         client_security_group_ids: who may connect, by name of the rule.
         client_cidrs: pods of other regions that may connect too, by name of the rule.
         key_arn: ARN of a KMS key of the replica's region; fixed at creation.
+        log_key_arn: KMS key of the log groups, of the same region; it must let CloudWatch Logs use it.
         topics: topics of the replica's region.
     """
 
@@ -53,6 +54,7 @@ class RemoteReplicaArgs:
     client_security_group_ids: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
     client_cidrs: Mapping[str, str] = field(default_factory=dict)
     key_arn: pulumi.Input[str]
+    log_key_arn: pulumi.Input[str]
     topics: AlarmTopics
 
 
@@ -140,7 +142,7 @@ class RemoteReplica(Component):
             performance_insights_enabled=True,
             performance_insights_retention_period=7,
             performance_insights_kms_key_id=self._args.key_arn,
-            opts=self.stateful(depends_on=[*log_groups(self, name)], custom_timeouts=TIMEOUTS),
+            opts=self.stateful(depends_on=[*log_groups(self, name, self._args.log_key_arn)], custom_timeouts=TIMEOUTS),
         )
 
     def _watch(self, replica: aws.rds.Instance) -> None:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, ClassVar
 import pulumi
 import pulumi_aws as aws
 
-from components.alarms import AlarmTopics, Metric, alarm
+from components.alarms import AlarmTopics, Metric, alarm, topic_arn
 from components.component import Component, DataClass, Site
 from components.documents import document
-from components.messaging import DAY_SECONDS, MAX_RECEIVES, VISIBILITY_SECONDS, own_policy
+from components.messaging import DAY_SECONDS, MAX_RECEIVES, VISIBILITY_SECONDS, own_policy, queue_arn
 from components.raw import dns_record
 
 if TYPE_CHECKING:
@@ -150,10 +150,10 @@ class Email(Component):
         topic = aws.sns.Topic(
             name, name=self.site.names.of("topic", name), kms_master_key_id=self._args.key_arn, opts=self.child()
         )
-        topic_arn = self._topic_arn(name)
-        allowed = aws.sns.TopicPolicy(name, arn=topic.arn, policy=self._topic_policy(topic_arn), opts=self.child())
-        dead = self._create_queue(f"{name}-dead", None, topic_arn)
-        queue = self._create_queue(name, dead, topic_arn)
+        publisher = topic_arn(self.site, name, self._args.account_id)
+        allowed = aws.sns.TopicPolicy(name, arn=topic.arn, policy=self._topic_policy(publisher), opts=self.child())
+        dead = self._create_queue(f"{name}-dead", None, publisher)
+        queue = self._create_queue(name, dead, publisher)
         subscription = aws.sns.TopicSubscription(
             name,
             topic=topic.arn,
@@ -179,9 +179,6 @@ class Email(Component):
         )
         return queue, dead
 
-    def _topic_arn(self, name: str) -> str:
-        return f"arn:aws:sns:{self.site.region}:{self._args.account_id}:{self.site.names.of('topic', name)}"
-
     def _create_queue(self, name: str, dead: aws.sqs.Queue | None, publisher_arn: str) -> aws.sqs.Queue:
         redrive = (
             None
@@ -199,11 +196,11 @@ class Email(Component):
             redrive_policy=redrive,
             opts=self.stateful(),
         )
-        policy = queue.arn.apply(lambda arn: own_policy(arn, publisher_arn))
+        policy = own_policy(queue_arn(self.site, name, self._args.account_id), publisher_arn)
         aws.sqs.QueuePolicy(name, queue_url=queue.url, policy=policy, opts=self.child())
         return queue
 
-    def _topic_policy(self, topic_arn: str) -> str:
+    def _topic_policy(self, arn: str) -> str:
         """As documented: https://docs.aws.amazon.com/ses/latest/dg/event-publishing-add-event-destination-sns.html."""
         region, account = self.site.region, self._args.account_id
         source = f"arn:aws:ses:{region}:{account}:configuration-set/{self.configuration_set_name}"
@@ -213,7 +210,7 @@ class Email(Component):
                 "Effect": "Allow",
                 "Principal": {"Service": "ses.amazonaws.com"},
                 "Action": "sns:Publish",
-                "Resource": topic_arn,
+                "Resource": arn,
                 "Condition": {"StringEquals": {"aws:SourceAccount": account, "aws:SourceArn": source}},
             },
             {
@@ -221,7 +218,7 @@ class Email(Component):
                 "Effect": "Deny",
                 "Principal": "*",
                 "Action": "sns:Publish",
-                "Resource": topic_arn,
+                "Resource": arn,
                 "Condition": {"Bool": {"aws:SecureTransport": "false"}},
             },
         )

@@ -10,22 +10,13 @@ from typing import ClassVar
 import pulumi
 import pulumi_aws as aws
 
-from components.alarms import AlarmTopics, Metric, alarm
+from components.alarms import AlarmTopics, Metric, alarm, topic_arn
 from components.component import Component, DataClass, Site
 from components.documents import document
-from components.messaging import DAY_SECONDS, own_policy
+from components.messaging import DAY_SECONDS, own_policy, queue_arn
 
 QUEUE_ATTRIBUTE = "queue"
 """Message attribute of a publication: the job type that it is for (`String`), or several (`String.Array`)."""
-
-
-def events_topic_arn(site: Site, name: str, account_id: str) -> str:
-    """ARN of the topic that `FanOut` called `name` creates.
-
-    The queues' policies name the topic, and the topic's subscriptions name the queues. The ARN is known before
-    either exists, which opens the circle.
-    """
-    return f"arn:aws:sns:{site.region}:{account_id}:{site.names.of('topic', name)}"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -34,7 +25,7 @@ class FanOutArgs:
 
     Attributes:
         queue_arns: queues by job type; each gets the publications that name it. Their policies must let
-            `events_topic_arn` send (`MessagingArgs.publisher_arn`).
+            this topic send (`MessagingArgs.publisher_arn`).
         key_arn: KMS key of the topic and of the dead-letter queue; it must let SNS use it.
         account_id: of this stack.
         topics: hear of what could not be delivered.
@@ -67,8 +58,8 @@ class FanOut(Component):
         self.topic_name = site.names.of("topic", name)
         topic = self._create_topic()
         dead = self._create_dead_letter_queue()
-        for kind, queue_arn in args.queue_arns.items():
-            self._subscribe(kind, topic, queue_arn, dead)
+        for kind, arn in args.queue_arns.items():
+            self._subscribe(kind, topic, arn, dead)
         self._create_alarms(dead)
         self.topic_arn = topic.arn
         self.dead_letter_url = dead.url
@@ -97,7 +88,7 @@ class FanOut(Component):
 
     @property
     def _arn(self) -> str:
-        return events_topic_arn(self.site, self._name, self._args.account_id)
+        return topic_arn(self.site, self._name, self._args.account_id)
 
     def _create_dead_letter_queue(self) -> aws.sqs.Queue:
         name, publisher = f"{self._name}-dead", self._arn
@@ -108,18 +99,18 @@ class FanOut(Component):
             message_retention_seconds=14 * DAY_SECONDS,
             opts=self.stateful(),
         )
-        policy = queue.arn.apply(lambda arn: own_policy(arn, publisher))
+        policy = own_policy(queue_arn(self.site, name, self._args.account_id), publisher)
         aws.sqs.QueuePolicy(name, queue_url=queue.url, policy=policy, opts=self.child())
         return queue
 
     def _subscribe(
-        self, kind: str, topic: aws.sns.Topic, queue_arn: pulumi.Input[str], dead: aws.sqs.Queue
+        self, kind: str, topic: aws.sns.Topic, arn: pulumi.Input[str], dead: aws.sqs.Queue
     ) -> aws.sns.TopicSubscription:
         return aws.sns.TopicSubscription(
             f"{self._name}-{kind}",
             topic=topic.arn,
             protocol="sqs",
-            endpoint=queue_arn,
+            endpoint=arn,
             raw_message_delivery=True,
             filter_policy=json.dumps({QUEUE_ATTRIBUTE: [kind]}),
             filter_policy_scope="MessageAttributes",

@@ -27,12 +27,14 @@ class MessagingArgs:
     Attributes:
         queues: job types.
         key_arn: KMS key of the messages.
+        account_id: of this stack.
         topics: hear of queues that fill up, and of jobs that were set aside.
         publisher_arn: SNS topic that may send to the queues, besides the roles that may (`fan_out`).
     """
 
     queues: Sequence[str]
     key_arn: pulumi.Input[str]
+    account_id: str
     topics: AlarmTopics
     publisher_arn: str | None = None
 
@@ -99,7 +101,7 @@ class Messaging(Component):
         return queue
 
     def _create_policy(self, name: str, queue: aws.sqs.Queue, publisher_arn: str | None) -> None:
-        policy = queue.arn.apply(lambda arn: own_policy(arn, publisher_arn))
+        policy = own_policy(queue_arn(self.site, name, self._args.account_id), publisher_arn)
         aws.sqs.QueuePolicy(name, queue_url=queue.url, policy=policy, opts=self.child())
 
     def _create_alarms(self, name: str, kind: str, queue: aws.sqs.Queue, dead: aws.sqs.Queue) -> None:
@@ -139,6 +141,11 @@ class Messaging(Component):
             threshold=0,
             evaluation_periods=1,
         )
+
+
+def queue_arn(site: Site, name: str, account_id: str) -> str:
+    """ARN of the queue with this logical name, before it exists: a policy made of it can be judged in a preview."""
+    return f"arn:aws:sqs:{site.region}:{account_id}:{site.names.of('queue', name)}"
 
 
 def own_policy(arn: str, publisher_arn: str | None) -> str:

@@ -11,6 +11,7 @@ import pulumi_aws as aws
 
 from components.component import Component, Site
 from components.documents import document, trust
+from components.telemetry import log_group_arn
 
 Tier = Literal["public", "private", "data"]
 
@@ -28,6 +29,7 @@ class NetworkArgs:
         nat_gateways: 1 shared, or one a zone; 0 where nothing asks for the internet.
         interface_endpoints: AWS services reached inside the VPC, such as `ecr.api`.
         log_key_arn: KMS key of the flow log.
+        account_id: of this stack.
     """
 
     vpc_cidr: str
@@ -38,6 +40,7 @@ class NetworkArgs:
     nat_gateways: int
     interface_endpoints: Sequence[str]
     log_key_arn: pulumi.Input[str]
+    account_id: str
 
 
 class Network(Component):
@@ -229,7 +232,7 @@ class Network(Component):
         aws.iam.RolePolicy(
             name,
             role=role.name,
-            policy=logs.arn.apply(
+            policy=log_group_arn(self.site, logs, self._args.account_id).apply(
                 lambda arn: document(
                     {
                         "Effect": "Allow",

@@ -18,9 +18,10 @@ RETENTION_DAYS = {"error": 90, "access": 30, "debug": 7}
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LogsArgs:
-    """`key_arn` encrypts the logs."""
+    """`key_arn` encrypts the logs of the account `account_id`."""
 
     key_arn: pulumi.Input[str]
+    account_id: str
 
 
 class Logs(Component):
@@ -46,8 +47,13 @@ class Logs(Component):
             for kind, days in RETENTION_DAYS.items()
         }
         self.group_names = {kind: group.name for kind, group in groups.items()}
-        self.group_arns = {kind: group.arn for kind, group in groups.items()}
+        self.group_arns = {kind: log_group_arn(site, group, args.account_id) for kind, group in groups.items()}
         self.register_outputs({"group_names": self.group_names})
+
+
+def log_group_arn(site: Site, group: aws.cloudwatch.LogGroup, account_id: str) -> pulumi.Output[str]:
+    """ARN of a group from its name, not from AWS's answer: a policy made of it can be judged in a preview."""
+    return group.name.apply(lambda name: f"arn:aws:logs:{site.region}:{account_id}:log-group:{name}")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

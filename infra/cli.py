@@ -6,6 +6,7 @@ import importlib
 import json
 import os
 import sys
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
@@ -18,8 +19,10 @@ if TYPE_CHECKING:
     from infra.local.stack import LocalStack, Outcome
 
 COMMANDS: Final = {
+    "bootstrap": ("infra.account.bootstrap", "command", "Set up an account: Pulumi's state, its key, GitHub's roles."),
     "cost": ("infra.cost.command", "command", "Show what a stack costs in a month, and whether that is in its band."),
     "destroy": ("infra.cli", "destroy", "Delete everything of a stack on the local cloud."),
+    "drift": ("infra.account.drift_command", "command", "Show what was changed behind the program's back."),
     "engine": ("infra.engine", "command", "Show which Pulumi engine is used, and where it came from."),
     "grow": ("infra.growth.command", "command", "Show how a stack gets to another phase, and what would be lost."),
     "local": ("infra.cli", "local", "The local cloud: start, stop, status, reset."),
@@ -31,13 +34,17 @@ COMMANDS: Final = {
         "command",
         "Read AWS's prices into the price book, and check how old it is.",
     ),
+    "promote": ("infra.procedures.command", "promote", "Let copies take over from a region that is lost."),
+    "quota": ("infra.account.quota_command", "command", "Compare what a stack needs with AWS's service quotas."),
     "recover": (
         "infra.recovery.command",
         "recover",
         "Bring a stack's state and the cloud together after an update that was cut short.",
     ),
     "refresh": ("infra.cli", "refresh", "Compare a stack's state with what is in the local cloud."),
+    "restore": ("infra.procedures.command", "restore", "Restore a database, and put it in the running one's place."),
     "review": ("infra.review.command", "command", "Compare every stack with a base: the pull-request comment."),
+    "rotate": ("infra.procedures.command", "rotate", "Make a secret anew, and bring it to all who use it."),
     "schema": ("infra.config_schema", "command", "Print the JSON Schema of the stack files."),
     "sweep": ("infra.recovery.command", "sweep", "List what a stack's updates made and its state does not have."),
     "up": ("infra.cli", "up", "Bring a stack up on the local cloud."),
@@ -47,6 +54,8 @@ COMMANDS: Final = {
 
 
 LONG_LIST: Final = 8
+ADVICE_SHOWN: Final = 5
+"""So many lines of advice are shown as they are; of more, how many there are of each rule."""
 
 
 class LazyGroup(click.Group):
@@ -106,17 +115,25 @@ def _operation(function: Callable[..., None]) -> click.Command:
     return click.command()(click.argument("stack")(function))
 
 
-def _run(operation: str, name: str, *, is_local: bool, as_json: bool) -> None:
+def _judged(function: Callable[..., None]) -> Callable[..., None]:
+    """Give an operation that registers resources the option to have the policy pack judge them."""
+    text = "Judge by the policy pack; what it refuses is not made."
+    return click.option("--policies", "is_judged", is_flag=True, help=text)(function)
+
+
+def _run(operation: str, name: str, *, is_local: bool, as_json: bool, is_judged: bool = False) -> None:
     if not is_local:
         msg = f"without --local this is the official CLI's work: `pulumi {operation} -s {name}`"
         raise UserError(msg, [f"on the local cloud, without any account: `headroom {operation} {name} --local`"])
+    from infra.config import ROOT
     from infra.local.progress import console
     from infra.local.stack import LocalStack
 
-    stack = LocalStack(name, console=console(quiet=as_json))
+    stack = LocalStack(name, console=console(quiet=as_json), policies=ROOT / "policies" if is_judged else None)
     outcome: Outcome = getattr(stack, operation)()
     if as_json:
-        click.echo(json.dumps(outcome.to_dict(), indent=2))
+        advice = {"advice": outcome.progress.advice} if is_judged else {}
+        click.echo(json.dumps({**outcome.to_dict(), **advice}, indent=2))
     else:
         _show(stack, outcome)
 
@@ -127,6 +144,8 @@ def _show(stack: LocalStack, outcome: Outcome) -> None:
         out.print(line, markup=False, highlight=False)
     if progress.changed and outcome.operation != "refresh":
         out.print(progress.table())
+    for line in _advice(outcome.progress.advice):
+        out.print(line, markup=False, highlight=False, soft_wrap=True)
     width = max(map(len, outcome.outputs), default=0)
     for name, value in sorted(outcome.outputs.items()):
         out.print(f"{name:<{width}}  {_brief(value)}", markup=False, highlight=False, soft_wrap=True)
@@ -135,6 +154,15 @@ def _show(stack: LocalStack, outcome: Outcome) -> None:
     tense = "would change" if outcome.operation == "preview" else "changed"
     verdict = f"{verdict} {tense}" if progress.changed else verdict
     out.print(f"{outcome.operation} {stack.name}: {verdict}, {outcome.seconds:.0f} s", highlight=False)
+
+
+def _advice(lines: list[str]) -> list[str]:
+    """What the policy pack advises; of much advice how often each rule speaks, and where the whole of it stands."""
+    if len(lines) > ADVICE_SHOWN:
+        rules = Counter(line.partition(": ")[0] for line in lines)
+        lines = [rule if count == 1 else f"{rule}, {count} times" for rule, count in rules.most_common()]
+        lines = [*lines, "`--json` names the resources, and what mends each"]
+    return [f"advice: {line}" for line in lines]
 
 
 def _brief(value: object) -> str:
@@ -147,15 +175,17 @@ def _brief(value: object) -> str:
 
 
 @_operation
-def up(stack: str, *, is_local: bool, as_json: bool) -> None:
+@_judged
+def up(stack: str, *, is_local: bool, as_json: bool, is_judged: bool) -> None:
     """Create or update STACK, and start the local cloud where none runs."""
-    _run("up", stack, is_local=is_local, as_json=as_json)
+    _run("up", stack, is_local=is_local, as_json=as_json, is_judged=is_judged)
 
 
 @_operation
-def preview(stack: str, *, is_local: bool, as_json: bool) -> None:
+@_judged
+def preview(stack: str, *, is_local: bool, as_json: bool, is_judged: bool) -> None:
     """Show what `up` would do to STACK."""
-    _run("preview", stack, is_local=is_local, as_json=as_json)
+    _run("preview", stack, is_local=is_local, as_json=as_json, is_judged=is_judged)
 
 
 @_operation

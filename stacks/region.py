@@ -13,14 +13,13 @@ from typing import ClassVar
 
 import pulumi
 
-from components.alarms import Alarms, AlarmsArgs
+from components.alarms import Alarms, AlarmsArgs, topic_arn
 from components.backup import Backup, BackupArgs, BackupCopies, BackupCopiesArgs
 from components.cache import Cache, CacheArgs
 from components.cluster import Cluster, ClusterArgs
 from components.component import Component, Site
 from components.database import Database, DatabaseArgs
 from components.database_replica import RemoteReplica, RemoteReplicaArgs
-from components.fan_out import events_topic_arn
 from components.global_cache import GlobalCache, GlobalCacheArgs
 from components.keys import Keys, KeysArgs
 from components.load_balancer import LoadBalancer, LoadBalancerArgs
@@ -124,6 +123,7 @@ class Region(Component):
             nat_gateways=self.phase.network.nat_gateways if self.is_full else 0,
             interface_endpoints=self.phase.network.interface_endpoints if self.is_full else (),
             log_key_arn=self.keys.operations_arn,
+            account_id=self.account_id,
         )
         return Network(self.named("network"), self.site, args, self.here)
 
@@ -158,7 +158,8 @@ class Region(Component):
             self.named("registry"), self.site, RegistryArgs(key_arn=self.keys.operations_arn), self.here
         )
         self.messaging = self._create_messaging()
-        self.logs = Logs(self.named("logs"), self.site, LogsArgs(key_arn=self.keys.operations_arn), self.here)
+        logs = LogsArgs(key_arn=self.keys.operations_arn, account_id=self.account_id)
+        self.logs = Logs(self.named("logs"), self.site, logs, self.here)
         self.cluster = self._create_cluster()
         for primary in primaries(self.phase, self.site.region):
             self.databases[primary.name] = self._create_database(primary)
@@ -183,10 +184,13 @@ class Region(Component):
         )
 
     def _create_messaging(self) -> Messaging:
-        topic = events_topic_arn(self.site, self.named("events"), self.account_id)
+        # The queues' policies name the topic, and the topic's subscriptions the queues: an ARN that is known before
+        # either exists opens the circle.
+        topic = topic_arn(self.site, self.named("events"), self.account_id)
         args = MessagingArgs(
             queues=self.phase.messaging.queues,
             key_arn=self.keys.operations_arn,
+            account_id=self.account_id,
             topics=self.topics,
             publisher_arn=topic if self.phase.messaging.fan_out else None,
         )
@@ -212,6 +216,7 @@ class Region(Component):
             client_security_group_ids={"pods": self.cluster.security_group_id},
             client_cidrs=self._other_pods(),
             key_arn=self.keys.data_arn,
+            log_key_arn=self.keys.operations_arn,
             password=self.secrets.database_password,
             topics=self.topics,
         )
@@ -300,6 +305,7 @@ class Region(Component):
             client_cidrs=self._other_pods(),
             source_arn=primary.arn,
             key_arn=self.keys.data_arn,
+            log_key_arn=self.keys.operations_arn,
             topics=self.topics,
         )
         self.replicas[name] = RemoteReplica(self.named(f"copy-of-{name}"), self.site, args, self.here)

@@ -13,6 +13,8 @@ import pytest
 from infra import cli
 from infra.local import cloud as local_cloud
 from infra.local.cloud import Cloud, Paths
+from infra.local.progress import Progress
+from infra.local.stack import LocalStack, Outcome
 
 PROJECT = Path(cli.__file__).resolve().parent.parent
 HERE = Cloud("1", 42, "http://127.0.0.1:5000", {"aws": 1}, "2026-11-21T00:00:00+00:00")
@@ -104,3 +106,47 @@ def test_status_for_machines_is_json(project: Paths, capsys: pytest.CaptureFixtu
     project.owner("10k").write_text("1", encoding="utf-8")
     out, _ = run(capsys, "local", "status", "--json")
     assert json.loads(out) == {"cloud": None, "stacks": {"10k": "lost"}}
+
+
+@pytest.fixture
+def advice(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What the policy pack says of the next preview, which needs no engine; nothing without the pack."""
+    lines: list[str] = []
+
+    class Judged(LocalStack):
+        def preview(self, plan: Path | None = None) -> Outcome:
+            del plan
+            progress = Progress("preview 10k", self.console)
+            if self._policies == PROJECT / "policies":
+                progress.advice += lines
+            return Outcome("preview", progress, {}, 1.0)
+
+    monkeypatch.setattr("infra.local.stack.LocalStack", Judged)
+    return lines
+
+
+def test_some_advice_is_shown_line_by_line(capsys: pytest.CaptureFixture[str], advice: list[str]) -> None:
+    advice += ["rds-multi-az: db-0: it has no standby; set multiAz", "64 checks wait"]
+    out, _ = run(capsys, "preview", "10k", "--local", "--policies")
+    assert [line for line in out.splitlines() if line.startswith("advice: ")] == [f"advice: {one}" for one in advice]
+
+
+def test_much_advice_is_counted_by_rule(capsys: pytest.CaptureFixture[str], advice: list[str]) -> None:
+    advice += ["64 checks wait", *(f"rds-multi-az: db-{index}: it has no standby; set multiAz" for index in range(5))]
+    out, _ = run(capsys, "preview", "10k", "--local", "--policies")
+    counted, waits, whole = [line for line in out.splitlines() if line.startswith("advice: ")]
+    assert counted == "advice: rds-multi-az, 5 times"
+    assert waits == "advice: 64 checks wait"
+    assert "`--json`" in whole
+
+
+def test_advice_for_machines_is_whole(capsys: pytest.CaptureFixture[str], advice: list[str]) -> None:
+    advice += [f"rds-multi-az: db-{index}: it has no standby; set multiAz" for index in range(9)]
+    out, _ = run(capsys, "preview", "10k", "--local", "--policies", "--json")
+    assert json.loads(out)["advice"] == advice
+
+
+def test_without_the_flag_nobody_judges(capsys: pytest.CaptureFixture[str], advice: list[str]) -> None:
+    advice.append("64 checks wait")
+    out, _ = run(capsys, "preview", "10k", "--local", "--json")
+    assert "advice" not in json.loads(out)

@@ -16,7 +16,7 @@ from infra.local.aws.catalogue import table as local_cloud_table
 from infra.plan import Plan, make_plan
 from stacks.phase import PhaseName
 from stacks.phases import phase, phase_table
-from tools import cost, growth, promises, promises_1m, promises_10k, promises_50k, promises_250k
+from tools import cost, growth, policies, promises, promises_1m, promises_10k, promises_50k, promises_250k
 from tools.promises import Promise
 
 ROOT = Path(__file__).parents[1]
@@ -81,6 +81,7 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "keys": key_table,
     "local-cloud": local_cloud_table,
     "phases": phase_table,
+    "policies": policies.rule_table,
     "steps": growth.steps,
     "triggers": growth.triggers,
     **{f"picture-{name}": partial(picture, name) for name in PhaseName},

@@ -243,8 +243,9 @@ def _notes(review: Review) -> Iterator[str]:
         f"Compared {review.base} with {review.head}. Both sides are priced by the same estimators and usage, at the "
         "new prices; on demand, without tax and support plan."
     )
-    notes = [f"{plain(one.stack)}: {one.note}" for one in review.stacks if one.note]
-    for note in (review.note, *notes):
+    notes = [f"{one.stack}: {one.note}" for one in review.stacks if one.note]
+    aged = f"of all stacks together, {review.aged}" if review.aged else ""
+    for note in (review.note, *notes, aged):
         if note:
             yield f"Note: {plain(note)}."
 

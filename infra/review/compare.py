@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from itertools import pairwise
 
 from pydantic import ValidationError
 
+from infra.cost.ages import warnings
 from infra.growth.guard import Growth, judge
 from infra.review.drivers import drivers
 from infra.review.limits import Limits
@@ -25,14 +27,17 @@ def compare(base: Side, head: Side, limits: Limits, violations: Sequence[Violati
     """
     found = books(base.tree, head.tree)
     names = [*head.stacks, *(name for name in base.stacks if name not in head.stacks)]
+    stacks = tuple(_stack(name, base.stacks.get(name), head.stacks.get(name), found) for name in names)
+    today = datetime.now(tz=UTC).date()
     return Review(
         base=base.tree.label,
         head=head.tree.label,
         limits=limits,
-        stacks=tuple(_stack(name, base.stacks.get(name), head.stacks.get(name), found) for name in names),
+        stacks=stacks,
         ladder=tuple(_ladder(base, head)),
         prices=found.changes,
         note=found.note,
+        aged="; ".join(warnings((line for one in stacks for line in one.lines), today)),
         violations=tuple(violations),
     )
 
@@ -54,6 +59,7 @@ def _stack(name: str, base: Planned | Broken | None, head: Planned | Broken | No
         growth=growth,
         was={one.urn: one for one in before.resources} if before else {},
         cost=priced.cost,
+        lines=priced.after,
         drivers=drivers(priced, before.resources, after.resources, growth) if before and after else (),
         unknown=priced.unknown,
         note=priced.note,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
 
-from infra.cost.model import State
+from infra.cost.model import Line, State
 from infra.growth.guard import Growth
 from infra.plan import PlannedResource
 from infra.review.drivers import Driver
@@ -46,6 +46,7 @@ class StackReview:
         growth: what the engine would do; nothing where there are no two sides to compare.
         was: resources of the base, by URN.
         cost: what it costs.
+        lines: what the head's cost is made of.
         drivers: what moved that most.
         unknown: what is new and has no cost.
         note: how it was priced, where that needs a word.
@@ -58,6 +59,7 @@ class StackReview:
     growth: Growth
     was: Mapping[str, PlannedResource]
     cost: Cost
+    lines: tuple[Line, ...]
     drivers: tuple[Driver, ...]
     unknown: tuple[Unknown, ...]
     note: str
@@ -116,6 +118,7 @@ class Review:
         ladder: the steps from phase to phase.
         prices: prices that differ between the two books.
         note: why the base's book is not used.
+        aged: how old the prices are that the head's stacks rest on; empty where all are new enough.
         violations: policies that the head breaks.
     """
 
@@ -126,6 +129,7 @@ class Review:
     ladder: tuple[Rung, ...]
     prices: tuple[PriceChange, ...]
     note: str
+    aged: str
     violations: tuple[Violation, ...]
 
     @cached_property

@@ -43,7 +43,7 @@ def to_dict(review: Review) -> dict[str, Any]:
         "violations": [
             {"stack": one.stack, "text": one.text, "mandatory": one.is_mandatory} for one in review.violations
         ],
-        "notes": [note for note in (review.note, *(one.note for one in review.stacks)) if note],
+        "notes": [note for note in (review.note, *(one.note for one in review.stacks), review.aged) if note],
     }
 
 

@@ -12,7 +12,7 @@ from components.cluster_nodes import node_limits, node_pool
 from components.component import Site
 from infra.errors import UserError
 from stacks import phase_10k
-from stacks.phase import Compute, Phase, Pods
+from stacks.phase import Compute, Phase, PhaseName, Pods, Sizing
 from stacks.phases import PHASES
 from tests.components.conftest import ACCOUNT, Recorded
 from tests.components.kubernetes_schema import objects, problems
@@ -163,6 +163,13 @@ def test_network_policies_are_switched_on(found: Recorded) -> None:
     config = found.inputs("us-east-1-cluster-network-policies")
     assert (config["metadata"]["namespace"], config["metadata"]["name"]) == ("kube-system", "amazon-vpc-cni")
     assert config["data"] == {"enable-network-policy-controller": "true"}
+
+
+def test_network_policies_are_on_before_there_is_a_node(recorded: Record, site: Site) -> None:
+    compute = PHASES[PhaseName.P250K][Sizing.EFFICIENT].compute
+    pools = recorded(lambda: build(site, compute=compute)).of("NodePool")
+    assert len(pools) == 2
+    assert all(any(urn.endswith("::us-east-1-cluster-network-policies") for urn in one.dependencies) for one in pools)
 
 
 def test_nodes_are_private_and_their_disks_encrypted_with_our_key(found: Recorded) -> None:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pulumi
@@ -21,7 +22,9 @@ from tests.components.growth import changes, gone
 Record = Callable[[Callable[[], object]], Recorded]
 INSTANCE = "rds/instance:Instance"
 KEY = "arn:aws:kms:us-east-1:123456789012:key/1"
+LOG_KEY = "arn:aws:kms:us-east-1:123456789012:key/3"
 KEY_THERE = "arn:aws:kms:eu-west-1:123456789012:key/2"
+LOG_KEY_THERE = "arn:aws:kms:eu-west-1:123456789012:key/4"
 SOURCE = "arn:aws:rds:us-east-1:123456789012:db:headroom-10k-us-east-1-db-0"
 SUBNETS = ("subnet-a", "subnet-b", "subnet-c")
 COPY = "eu-west-1-copy-of-us-east-1-db-0"
@@ -44,6 +47,7 @@ def database(
             client_security_group_ids={"pods": "sg-1"},
             client_cidrs=client_cidrs or {},
             key_arn=KEY,
+            log_key_arn=LOG_KEY,
             password=pulumi.Output.secret("planted-password"),
             topics=topics,
         ),
@@ -63,6 +67,7 @@ def copy(site: Site, topics: AlarmTopics, phase: Phase = phase_250k.EFFICIENT, *
             client_security_group_ids={"pods": "sg-2"} if full else {},
             client_cidrs={"us-east-1": "10.64.0.0/17"},
             key_arn=KEY_THERE,
+            log_key_arn=LOG_KEY_THERE,
             topics=topics,
         ),
     )
@@ -97,6 +102,14 @@ def test_storage_is_encrypted_with_our_key_and_grows_by_itself(
     inputs = recorded(lambda: database(site, topics)).one("Instance").inputs
     assert (inputs["storageEncrypted"], inputs["kmsKeyId"], inputs["storageType"]) == (True, KEY, "gp3")
     assert inputs["maxAllocatedStorage"] > inputs["allocatedStorage"] == 20
+
+
+def test_logs_are_encrypted_with_the_operations_key_of_their_own_region(
+    recorded: Record, site: Site, topics: AlarmTopics
+) -> None:
+    for build, key in ((database, LOG_KEY), (copy, LOG_KEY_THERE)):
+        groups = recorded(partial(build, site, topics)).of("LogGroup")
+        assert [group.inputs["kmsKeyId"] for group in groups] == [key, key]
 
 
 def test_below_400_gib_no_iops_are_asked_for(recorded: Record, site: Site, topics: AlarmTopics) -> None:

@@ -1,5 +1,6 @@
 """The network is in its final shape at 10k, and NAT gateways are all that a later phase adds."""
 
+import json
 from collections.abc import Callable
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from components.component import Site
 from components.network import Network, NetworkArgs
 from infra.cidr import region_plan
-from tests.components.conftest import Recorded
+from tests.components.conftest import ACCOUNT, Recorded
 
 Record = Callable[[Callable[[], object]], Recorded]
 
@@ -25,7 +26,8 @@ def build(site: Site, *, nat_gateways: int = 1, interface_endpoints: tuple[str, 
             data_cidrs=plan.data,
             nat_gateways=nat_gateways,
             interface_endpoints=interface_endpoints,
-            log_key_arn="arn:aws:kms:us-east-1:123456789012:key/1",
+            log_key_arn=f"arn:aws:kms:us-east-1:{ACCOUNT}:key/1",
+            account_id=ACCOUNT,
         ),
     )
 
@@ -89,7 +91,11 @@ def test_interface_endpoints_answer_in_every_private_zone_to_the_vpc_alone(recor
 def test_rejected_connections_are_logged(recorded: Record, site: Site) -> None:
     network = recorded(lambda: build(site))
     assert network.one("FlowLog").inputs["trafficType"] == "REJECT"
-    assert network.one("LogGroup").inputs["retentionInDays"] == 30
+    group = network.one("LogGroup").inputs
+    assert group["retentionInDays"] == 30
+    (statement,) = json.loads(network.one("RolePolicy").inputs["policy"])["Statement"]
+    arn = f"arn:aws:logs:us-east-1:{ACCOUNT}:log-group:{group['name']}"
+    assert statement["Resource"] == [arn, f"{arn}:*"]
 
 
 def test_ways_to_other_regions_begin_in_the_private_tables_and_the_data_table(recorded: Record, site: Site) -> None:

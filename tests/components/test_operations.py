@@ -79,7 +79,8 @@ def test_rotation_keeps_exactly_the_former_key() -> None:
 
 
 def queues(site: Site, topics: AlarmTopics) -> Messaging:
-    return Messaging("us-east-1-queues", site, MessagingArgs(queues=("email", "export"), key_arn=KEY, topics=topics))
+    args = MessagingArgs(queues=("email", "export"), key_arn=KEY, account_id=ACCOUNT, topics=topics)
+    return Messaging("us-east-1-queues", site, args)
 
 
 def test_each_job_type_has_a_queue_a_dead_letter_queue_and_three_alarms(
@@ -170,10 +171,15 @@ def test_topics_hear_only_this_account_and_tell_everybody_named(recorded: Record
     assert len(parts.of("TopicSubscription")) == 5
     assert parts.inputs("us-east-1-alarms-page-pagerduty")["endpoint"] == SECRET
     assert all(topic.inputs["kmsMasterKeyId"] == KEY for topic in parts.of("Topic"))
+    for topic in parts.of("Topic"):
+        statements = json.loads(parts.inputs(topic.name, "TopicPolicy")["policy"])["Statement"]
+        arn = f"arn:aws:sns:us-east-1:{ACCOUNT}:{topic.inputs['name']}"
+        assert {statement["Resource"] for statement in statements} == {arn}
+        assert statements[0]["Condition"] == {"StringEquals": {"aws:SourceAccount": ACCOUNT}}
 
 
 def test_logs_are_kept_90_30_and_7_days(recorded: Record, site: Site) -> None:
-    parts = recorded(lambda: Logs("us-east-1-logs", site, LogsArgs(key_arn=KEY)))
+    parts = recorded(lambda: Logs("us-east-1-logs", site, LogsArgs(key_arn=KEY, account_id=ACCOUNT)))
     kept = {group.name.rsplit("-", 1)[-1]: group.inputs["retentionInDays"] for group in parts.of("LogGroup")}
     assert kept == {"error": 90, "access": 30, "debug": 7}
 

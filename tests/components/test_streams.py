@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from components.alarms import AlarmTopics
+from components.alarms import AlarmTopics, topic_arn
 from components.component import Site
-from components.fan_out import FanOut, FanOutArgs, events_topic_arn
+from components.fan_out import FanOut, FanOutArgs
 from components.lake import Lake, LakeArgs
 from components.messaging import Messaging, MessagingArgs, own_policy
 from components.stream import LakeTable, Stream, StreamArgs
@@ -33,7 +33,7 @@ def fan_out(site: Site, topics: AlarmTopics) -> FanOut:
 
 
 def queues(site: Site, topics: AlarmTopics, publisher_arn: str | None) -> Messaging:
-    args = MessagingArgs(queues=KINDS, key_arn=KEY, topics=topics, publisher_arn=publisher_arn)
+    args = MessagingArgs(queues=KINDS, key_arn=KEY, account_id=ACCOUNT, topics=topics, publisher_arn=publisher_arn)
     return Messaging("us-east-1-queues", site, args)
 
 
@@ -64,10 +64,19 @@ def test_each_queue_gets_what_names_it_and_nothing_else(recorded: Record, site: 
 
 
 def test_the_topic_is_the_one_that_the_queues_let_in(recorded: Record, site: Site, topics: AlarmTopics) -> None:
-    arn = events_topic_arn(site, TOPIC, ACCOUNT)
+    arn = topic_arn(site, TOPIC, ACCOUNT)
     topic = recorded(lambda: fan_out(site, topics)).one("Topic")
     assert topic.inputs["name"] == arn.rsplit(":", 1)[1]
     assert topic.inputs["kmsMasterKeyId"] == KEY
+
+
+def test_a_plan_knows_whose_policy_each_queue_has(recorded: Record, site: Site, topics: AlarmTopics) -> None:
+    parts = recorded(lambda: (queues(site, topics, None), fan_out(site, topics)))
+    assert len(parts.of("Queue")) == 2 * len(KINDS) + 1
+    for queue in parts.of("Queue"):
+        statements = json.loads(parts.inputs(queue.name, "QueuePolicy")["policy"])["Statement"]
+        arn = f"arn:aws:sqs:us-east-1:{ACCOUNT}:{queue.inputs['name']}"
+        assert {statement["Resource"] for statement in statements} == {arn}
 
 
 @pytest.mark.parametrize("publisher", [None, "arn:aws:sns:us-east-1:123456789012:events"])
@@ -80,7 +89,7 @@ def test_only_the_topic_may_send_besides_roles(publisher: str | None) -> None:
 
 def test_the_queues_are_the_same_with_a_topic_in_front(recorded: Record, site: Site, topics: AlarmTopics) -> None:
     before = recorded(lambda: queues(site, topics, None))
-    after = recorded(lambda: queues(site, topics, events_topic_arn(site, TOPIC, ACCOUNT)))
+    after = recorded(lambda: queues(site, topics, topic_arn(site, TOPIC, ACCOUNT)))
     assert [(one.urn, one.inputs) for one in before.of("Queue")] == [(one.urn, one.inputs) for one in after.of("Queue")]
     assert {one.urn for one in before.resources} == {one.urn for one in after.resources}
 

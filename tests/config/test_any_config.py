@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
 import yaml
-from hypothesis import example, given
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from infra.config import KEYS, SECRETS, Settings
@@ -20,6 +20,10 @@ from stacks.phase import Phase, PhaseName, Sizing
 from stacks.phases import PHASES, phase
 from tests.config.bad import GOOD
 from tests.config.conftest import Stack
+from tools import fuzz
+
+PLANNED = 40
+"""So many are planned here; `python -m tools.fuzz` does as many as one has time for."""
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20)
 TREES: st.SearchStrategy[Any] = st.recursive(
@@ -144,6 +148,44 @@ def test_any_text_gives_settings_or_a_message(text: str) -> None:
     with TemporaryDirectory() as folder:
         Path(folder, "Pulumi.prod.yaml").write_text(text, encoding="utf-8", errors="replace")
         assert isinstance(outcome(lambda: Settings.of("prod", Path(folder))), Settings | UserError)
+
+
+@settings(max_examples=1_000)
+@given(fuzz.configs(wrong=True))
+def test_any_stack_file_gives_settings_or_a_message_that_mends(config: dict[str, Any]) -> None:
+    def parsed() -> Settings:
+        stored = fuzz.stored_of(config)
+        return Settings.parse(stored.raw, stack=stored.stack, encrypted=stored.encrypted)
+
+    result = outcome(parsed)
+
+    if isinstance(result, ConfigError):
+        assert len(result.problems) == len(result.found) >= 1
+        assert all(problem.mend.startswith("pulumi config ") for problem in result.found)
+    elif isinstance(result, UserError):  # no stack file at all
+        assert result.message.startswith("Pulumi.prod.yaml")
+
+
+@given(fuzz.configs(wrong=True))
+def test_the_commands_of_a_message_lead_to_settings(config: dict[str, Any]) -> None:
+    try:
+        stored = fuzz.stored_of(config)
+    except UserError:
+        return
+    stack = Stack(dict(stored.raw), set(stored.encrypted))
+
+    for _ in range(6):
+        for problem in stack.problems():
+            if problem in stack.problems():  # the command before may have mended this too
+                stack.run(problem.mend)
+
+    assert [str(problem) for problem in stack.problems()] == []
+
+
+@settings(max_examples=PLANNED, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@given(fuzz.configs(wrong=False))
+def test_what_fits_its_keys_is_planned_priced_judged_and_grown_or_refused_with_a_mend(config: dict[str, Any]) -> None:
+    fuzz.follow(config)
 
 
 def test_the_phases_are_all_there() -> None:

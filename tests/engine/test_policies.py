@@ -88,3 +88,17 @@ def test_what_ships_passes_and_what_waits_is_counted(root: Path) -> None:
     assert again.progress.changed == 0
     secret = re.compile(r"password[=:]|BEGIN [A-Z ]*PRIVATE KEY")
     assert not secret.search(json.dumps([*outcome.progress.advice, *again.progress.advice]))
+
+
+def test_a_file_of_levels_turns_a_rule_off_for_one_run(root: Path, tmp_path: Path) -> None:
+    levels = tmp_path / "levels.json"
+    levels.write_text(json.dumps({"rds-multi-az": "disabled", "rds-backups-kept-month": "advisory"}), encoding="utf-8")
+
+    class Configured(LocalStack):
+        def _packs(self, operation: str) -> dict[str, list[str]]:
+            return {**super()._packs(operation), "policy_pack_configs": [str(levels)]}
+
+    configure(root, overrides={"database": {"multiAz": False, "backupRetentionDays": 7}})
+    advice = Configured("10k", root=root, policies=PACK).preview().progress.advice
+    assert any(line.startswith("rds-backups-kept-month: ") for line in advice)
+    assert not any(line.startswith("rds-multi-az: ") for line in advice)

@@ -7,10 +7,10 @@ from typing import Any
 
 import pulumi
 
-from components.alarms import AlarmTopics
+from components.alarms import AlarmTopics, topic_arn
 from components.component import Site, register_defaults
 from components.email import Email, EmailArgs
-from components.fan_out import FanOut, FanOutArgs, events_topic_arn
+from components.fan_out import FanOut, FanOutArgs
 from components.keys import Keys, KeysArgs
 from components.lake import Lake, LakeArgs
 from components.messaging import Messaging, MessagingArgs
@@ -46,8 +46,9 @@ async def program() -> Mapping[str, Any]:
         MessagingArgs(
             queues=("email", "leads"),
             key_arn=keys.operations_arn,
+            account_id=ACCOUNT,
             topics=topics,
-            publisher_arn=events_topic_arn(site, TOPIC, ACCOUNT) if later else None,
+            publisher_arn=topic_arn(site, TOPIC, ACCOUNT) if later else None,
         ),
     )
     mail = Email(
@@ -85,7 +86,7 @@ async def program() -> Mapping[str, Any]:
             site,
             StreamArgs(key_arn=keys.operations_arn, lake=table, account_id=ACCOUNT, topics=topics),
         )
-        outputs |= {"topic": events.topic_arn, "expected": events_topic_arn(site, TOPIC, ACCOUNT)}
+        outputs |= {"topic": events.topic_arn, "expected": topic_arn(site, TOPIC, ACCOUNT)}
         outputs |= {"stream": stream.stream_arn}
     return outputs
 

@@ -157,3 +157,9 @@ def test_what_is_excused_for_nothing_or_for_too_long_fails() -> None:
     found = Judge(RULES, [gone, idle, unknown], production=True, today=TODAY).stack(stack)
     assert not found.passed
     assert [text.rpartition(": ")[2].split(";")[0].split(" ")[0] for text in found.stale] == ["it", "it", "there"]
+
+
+@each_stack
+def test_a_plan_knows_the_policies_of_all_queues_and_topics(stack: str) -> None:
+    waiting = {one.rule.id for one in verdict(stack).undecided}
+    assert not [rule for rule in waiting if rule.startswith(("sns-", "sqs-"))]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from infra.review.limits import Limits
 from infra.review.markdown import LIMIT
 from infra.review.model import Review, Violation
 from infra.review.planning import Broken
+from infra.review.report import to_dict
 from stacks.phase import PhaseName
 from tests.growth.conftest import made
 from tests.review.conftest import METER, NEW, PRICES, QUEUE, server, side, stack, tree
@@ -216,3 +219,22 @@ def test_names_from_a_pull_request_mention_nobody(trees: Trees) -> None:
     assert "| @" not in written
     assert " @everyone" not in written
     assert "`aws:fake/@everyone:Thing`" in written
+
+
+def test_the_age_of_prices_is_one_line_over_all_stacks(trees: Trees) -> None:
+    base, head = trees
+    stacks = [stack("10k", [server()]), stack("50k", [server(size="large")])]
+
+    def read(days: int) -> Review:
+        """The review, of prices read so many days ago."""
+        day = datetime.now(tz=UTC).date() - timedelta(days=days)
+        for book in head.rglob("*.csv"):
+            book.write_text(re.sub(r"\d{4}-\d\d-\d\d", f"{day}", book.read_text()), encoding="utf-8")
+        return compare(side(base, []), side(head, stacks), Limits())
+
+    new, old = read(days=1), read(days=400)
+
+    assert "older than" not in comment.text(new)
+    (told,) = [line for line in comment.text(old).splitlines() if "older than" in line]
+    assert told.startswith("Note: of all stacks together, 100% of the total rests on 2 prices older than 365 days; ")
+    assert old.aged in to_dict(old)["notes"]
