@@ -73,8 +73,8 @@ def set_command(key: str, value: str | float, stack: str, *, secret: bool = Fals
     return shlex.join([*words, key, *([] if secret else [text]), "--stack", stack])
 
 
-def remove_command(key: str, stack: str) -> str:
-    """`pulumi config rm`, quoted for a shell."""
+def remove_command(key: str, stack: str, *, is_name: bool = False) -> str:
+    """`pulumi config rm`, quoted for a shell; with `is_name` a period or a bracket is a part of the key's own name."""
     name = key.partition(":")[2]
-    path = ["--path"] if "." in name or "[" in name else []
+    path = ["--path"] if not is_name and ("." in name or "[" in name) else []
     return shlex.join(["pulumi", "config", "rm", *path, key, "--stack", stack])

@@ -74,7 +74,8 @@ class Parser:
     def _unknown(self, full_key: str, meant: str | None) -> None:
         # Its value is not shown: a secret under a misspelt key is still a secret.
         hint = f"did you mean {meant}?" if meant else f"the keys are {', '.join((*KEYS, *SECRETS))}"
-        self._add(full_key, None, f"is no key of this program; {hint}", remove_command(full_key, self._stack))
+        mend = remove_command(full_key, self._stack, is_name=True)
+        self._add(full_key, None, f"is no key of this program; {hint}", mend)
 
     def _check_secret(self, full_key: str) -> None:
         if full_key not in self._encrypted:

@@ -56,6 +56,13 @@ BAD = [
     _one("the sizing is unknown", "sizing", "eficient", "efficient, blueprint", "headroom:sizing efficient"),
     _one("the environment is unknown", "environment", "prod", "production, staging, development"),
     _one("a key is misspelt", "domian", "x", "headroom:domian is no key", "did you mean headroom:domain?", "config rm"),
+    _one(
+        "an override is written as one key",
+        "overrides.database.multiAz",
+        "false",
+        "headroom:overrides.database.multiAz is no key",
+        "pulumi config rm headroom:overrides.database.multiAz --stack prod",
+    ),
     _one("a key is in snake case", "cost_center", "x", "did you mean headroom:costCenter?"),
     _one("a key is like no other", "zzz", "x", "the keys are phase, sizing, environment", "config rm headroom:zzz"),
     _one(

@@ -68,6 +68,13 @@ class World:
         found = self.client("rds", region).describe_db_instances()["DBInstances"]
         return {one["DBInstanceIdentifier"] for one in found}
 
+    def forget_first_backup(self, name: str) -> None:
+        """Moto names an instance's first backup by the minute, so that two of one name in a minute collide."""
+        rds = self.client("rds")
+        for one in rds.describe_db_snapshots(SnapshotType="automated")["DBSnapshots"]:
+            if one["DBSnapshotIdentifier"].startswith(f"rds:{name}-"):
+                rds.delete_db_snapshot(DBSnapshotIdentifier=one["DBSnapshotIdentifier"])
+
     def wrong(self) -> list[str]:
         """What `verify` finds."""
         settings = self.ground.settings
@@ -344,6 +351,7 @@ def test_a_copy_takes_over_and_comes_home_by_a_snapshot(large: World) -> None:
     large.client("rds").copy_db_snapshot(
         SourceDBSnapshotIdentifier=arn, TargetDBSnapshotIdentifier="home", KmsKeyId=key, SourceRegion="eu-west-1"
     )
+    large.forget_first_backup(f"{LARGE}-restored")
     large.run(large.restore(Source(snapshot="home")))
     outcome = large.stack.up()
     assert _lost(outcome) == []
@@ -356,7 +364,8 @@ def test_a_copy_takes_over_and_comes_home_by_a_snapshot(large: World) -> None:
 
 @pytest.mark.parametrize("named", sorted(pulumi_commands()))
 def test_the_engine_knows_every_command_that_a_page_names(named: str) -> None:
-    command, *flags = named.split()
+    words = named.split()
+    command, flags = ([word for word in words if word.startswith("-") is flag] for flag in (False, True))
     engine = str(find().path)
-    done = subprocess.run([engine, command, "--help"], capture_output=True, text=True, check=True)
+    done = subprocess.run([engine, *command, "--help"], capture_output=True, text=True, check=True)
     assert [flag for flag in flags if flag not in done.stdout] == []

@@ -10,6 +10,8 @@ ROOT = Path(__file__).parents[2]
 PAGES = sorted([*(ROOT / "docs/procedures").glob("*.md"), *(ROOT / "docs/runbooks").glob("*.md")])
 INLINE = re.compile(r"`([^`\n]+)`")
 BLOCK = re.compile(r"^```\w*\n(.*?)^```", re.DOTALL | re.MULTILINE)
+GROUPS = {"config", "stack", "state"}
+"""Commands of Pulumi that have commands."""
 PART = re.compile(r"&&|\|\||[|;]")
 
 
@@ -30,10 +32,10 @@ def flags(words: list[str]) -> list[str]:
 
 
 def pulumi_commands() -> set[str]:
-    """Pulumi's commands with all flags that any page gives them: `up --replace`."""
+    """Pulumi's commands with all flags that any page gives them: `stack export --file`."""
     found: dict[str, set[str]] = {}
     for page in PAGES:
         for words in commands(page, "pulumi"):
-            name = words[0]
+            name = " ".join(words[: 2 if words[0] in GROUPS else 1])
             found.setdefault(name, set()).update(flags(words))
     return {" ".join([name, *sorted(given)]) for name, given in found.items()}

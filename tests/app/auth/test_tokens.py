@@ -95,8 +95,8 @@ async def test_the_forging_of_these_tests_is_right_but_for_what_they_change(anyi
         {"exp": 1e18},
         {"exp": True},
         {"iat": None},
-        {"iat": int(time.time()) + 3600},
-        {"exp": int(time.time()) - 60},
+        pytest.param({"iat": int(time.time()) + 3600}, id="issued in an hour"),
+        pytest.param({"exp": int(time.time()) - 60}, id="ended a minute ago"),
     ],
     ids=str,
 )
