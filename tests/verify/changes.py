@@ -258,7 +258,7 @@ CHANGES: tuple[tuple[Callable[[Account], Undo], str, str, str], ...] = (
         "shared_preload_libraries",
         "pg_stat_statements",
     ),
-    (_cache(CacheNodeType="cache.t4g.small"), "headroom-10k-state", "node type", "cache.t4g.small"),
+    (_cache(CacheNodeType="cache.t4g.medium"), "headroom-10k-state", "node type", "cache.t4g.medium"),
     (_cache(AutomaticFailoverEnabled=False), "headroom-10k-state", "automatic failover", "disabled"),
     (_cache(MultiAZEnabled=False), "headroom-10k-state", "nodes in several zones", "disabled"),
     (_public_subnet, "vpc-", "subnets that hand out public addresses", "subnet-"),
