@@ -62,7 +62,8 @@ def make_plan(stored):
     if text == "slow":
         time.sleep(60)
     counter = Path(__file__).parent.parent / "count"
-    counter.write_text(counter.read_text() + "." if counter.exists() else ".")
+    with counter.open("a") as plans:  # two processes write at once
+        plans.write(".")
     one = SimpleNamespace(
         urn="urn:pulumi:x::headroom::aws:fake/thing:Thing::WHO", type="aws:fake/thing:Thing",
         name=f"{stored.stack} WHO", parent=None, inputs={"path": f"{os.getcwd()}/code.zip"},
