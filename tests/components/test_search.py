@@ -99,7 +99,10 @@ def test_every_log_is_published_into_an_encrypted_group(parts: Recorded) -> None
 
 
 def test_growth_replaces_nothing(recorded: Record, site: Site, topics: AlarmTopics) -> None:
-    before = recorded(lambda: search(site, topics, phase_250k.EFFICIENT))
+    phase = phase_250k.EFFICIENT
+    assert phase.search is not None
+    smaller = phase.model_copy(update={"search": phase.search.model_copy(update={"instance_type": "m6g.large.search"})})
+    before = recorded(lambda: search(site, topics, smaller))
     after = recorded(lambda: search(site, topics, phase_1m.EFFICIENT))
     assert [one.name for one in before.resources] == [one.name for one in after.resources]
     olds, news = before.one("Domain").inputs, after.one("Domain").inputs
