@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Final, NotRequired, TypedDict, Unpack
 
 from policies.view import Resource, Stack
 
@@ -59,14 +59,25 @@ class Rule:
     level: Level
     demands: str
     remedy: str
-    frameworks: tuple[str, ...]
     types: tuple[str, ...]
+    frameworks: tuple[str, ...] = ()
     check_resource: ResourceCheck | None = None
     check_stack: StackCheck | None = None
 
     def binding(self, *, production: bool) -> bool:
         """Whether breaking it refuses an update."""
         return self.level is Level.MANDATORY or (self.level is Level.PRODUCTION and production)
+
+
+class About(TypedDict):
+    """What a rule says of itself; see `Rule`."""
+
+    id: str
+    severity: Severity
+    level: Level
+    demands: str
+    remedy: str
+    frameworks: NotRequired[tuple[str, ...]]
 
 
 class Rules:
@@ -76,60 +87,20 @@ class Rules:
         """Start without any."""
         self.rules: Final[dict[str, Rule]] = {}
 
-    def on(
-        self,
-        *types: str,
-        id: str,  # noqa: A002 the field's word
-        severity: Severity,
-        level: Level,
-        demands: str,
-        remedy: str,
-        frameworks: tuple[str, ...] = (),
-    ) -> Callable[[ResourceCheck], ResourceCheck]:
+    def on(self, *types: str, **about: Unpack[About]) -> Callable[[ResourceCheck], ResourceCheck]:
         """A rule about each resource of these types."""
 
         def add(check: ResourceCheck) -> ResourceCheck:
-            self._add(
-                Rule(
-                    id=id,
-                    severity=severity,
-                    level=level,
-                    demands=demands,
-                    remedy=remedy,
-                    frameworks=frameworks,
-                    types=types,
-                    check_resource=check,
-                )
-            )
+            self._add(Rule(types=types, check_resource=check, **about))
             return check
 
         return add
 
-    def between(
-        self,
-        *types: str,
-        id: str,  # noqa: A002 the field's word
-        severity: Severity,
-        level: Level,
-        demands: str,
-        remedy: str,
-        frameworks: tuple[str, ...] = (),
-    ) -> Callable[[StackCheck], StackCheck]:
+    def between(self, *types: str, **about: Unpack[About]) -> Callable[[StackCheck], StackCheck]:
         """A rule about each resource of these types among all of them."""
 
         def add(check: StackCheck) -> StackCheck:
-            self._add(
-                Rule(
-                    id=id,
-                    severity=severity,
-                    level=level,
-                    demands=demands,
-                    remedy=remedy,
-                    frameworks=frameworks,
-                    types=types,
-                    check_stack=check,
-                )
-            )
+            self._add(Rule(types=types, check_stack=check, **about))
             return check
 
         return add

@@ -309,19 +309,29 @@ async def _transaction(pool: Pool, database: str, begin: _Begin) -> AsyncIterato
 
 
 async def _start(stack: contextlib.AsyncExitStack, pool: Pool, database: str, begin: _Begin) -> _Started:
-    for fresh in (False, True):
-        connection = await stack.enter_async_context(pool.connection(database, fresh=fresh))
-        transaction = connection.transaction(readonly=begin.readonly)
-        try:
-            await transaction.start()
-            return _Started(connection, transaction, await connection.fetchrow(begin.query, *begin.args))
-        except FAILURES as error:
-            connection.terminate()
-            if fresh:
-                msg = f"{database} does not take transactions: {type(error).__name__}"
-                raise UnreachableError(msg) from error
-            await stack.aclose()
-    raise AssertionError  # pragma: no cover - the second round returns or raises
+    """Begin on a connection of the pool; where that one turns out to be dead, on a fresh one."""
+    connection = await stack.enter_async_context(pool.connection(database))
+    try:
+        return await _begun(connection, begin)
+    except FAILURES:
+        await stack.aclose()
+    connection = await stack.enter_async_context(pool.connection(database, fresh=True))
+    try:
+        return await _begun(connection, begin)
+    except FAILURES as error:
+        msg = f"{database} does not take transactions: {type(error).__name__}"
+        raise UnreachableError(msg) from error
+
+
+async def _begun(connection: Any, begin: _Begin) -> _Started:
+    """Begin; a connection on which that fails is closed."""
+    transaction = connection.transaction(readonly=begin.readonly)
+    try:
+        await transaction.start()
+        return _Started(connection, transaction, await connection.fetchrow(begin.query, *begin.args))
+    except FAILURES:
+        connection.terminate()
+        raise
 
 
 async def _roll_back(started: _Started) -> None:

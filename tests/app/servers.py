@@ -10,6 +10,7 @@ import socket
 import subprocess
 import tempfile
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -85,7 +86,7 @@ def wait_until(ready: Callable[[], bool], what: str, seconds: float = START_SECO
 
 
 @dataclass
-class Server:
+class Server(ABC):
     """A process with a directory; `kill` takes its power away, `start` brings it back on the same port and data."""
 
     port: int
@@ -95,13 +96,13 @@ class Server:
     STOP = signal.SIGTERM
     DEATH = "TERM"
 
+    @abstractmethod
     def command(self) -> list[str]:
         """What to run."""
-        raise NotImplementedError
 
+    @abstractmethod
     def answers(self) -> bool:
         """Whether it serves."""
-        raise NotImplementedError
 
     def start(self) -> None:
         """Start, and wait until it serves."""

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 
 import pytest
-from moto.server import ThreadedMotoServer
 
 from stacks import phase_1m, phase_10k
 from stacks.phase import Phase
+from tests.moto_server import moto_server
 from tests.verify.account import Account
 from tests.verify.account_edge import DOMAIN
 
@@ -26,26 +25,20 @@ SEVERAL_REGIONS: Phase = phase_1m.EFFICIENT.model_copy(
 """Two full regions and one that reads: what 250k and 1m have between regions, in one account."""
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def endpoint() -> Iterator[str]:
-    """One server for all accounts: it has one memory anyway."""
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    try:
-        yield f"http://{host}:{port}"
-    finally:
-        server.stop()
+    """One server for all accounts of a module: it has one memory anyway."""
+    with moto_server() as url:
+        yield url
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def account(endpoint: str) -> Account:
     """Phase 10k. Shared, because it takes two seconds to make: whoever changes it puts it right again."""
     return Account(endpoint, phase_10k.EFFICIENT, "10k", DOMAIN)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def regions(endpoint: str) -> Account:
     """Several regions; shared likewise."""
     return Account(endpoint, SEVERAL_REGIONS, "several", f"several.{DOMAIN}")

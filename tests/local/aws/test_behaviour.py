@@ -258,7 +258,8 @@ def test_parallel_creations_do_not_disturb_each_other(scene: Scene) -> None:
     assert len({id_ for id_, _ in made}) == 64
 
 
-def test_clients_are_made_once(scene: Scene) -> None:
+def test_clients_are_made_once(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
     assert scene.context("a").client("sqs") is scene.context("b").client("sqs")
     assert isinstance(scene.client("sqs"), type(scene.client("sqs")))
     assert boto3.DEFAULT_SESSION is None
