@@ -197,6 +197,7 @@ class Backup(Component):
         )
         aws.iam.RolePolicy(
             name,
+            name=name,
             role=role.name,
             policy=pulumi.Output.from_input(self._args.export_bucket_arn).apply(
                 lambda arn: document(

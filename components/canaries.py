@@ -150,6 +150,7 @@ class Canaries(Component):
         account_id, region = self._args.account_id, self.site.region
         policy = aws.iam.RolePolicy(
             self._name,
+            name=self._name,
             role=role.name,
             policy=known.apply(lambda got: _role_policy(got, account_id, region)),
             opts=self.child(),

@@ -155,6 +155,7 @@ class Cluster(Component):
         grants = ["kms:CreateGrant", "kms:ListGrants", "kms:RevokeGrant"]
         policy = aws.iam.RolePolicy(
             f"{self._name}-cluster-key",
+            name=f"{self._name}-cluster-key",
             role=role.name,
             policy=pulumi.Output.from_input(self._args.key_arn).apply(
                 lambda key: document(

@@ -224,6 +224,7 @@ class Experiments(Component):
         statements = _statements(self._args, log_arn)
         own = aws.iam.RolePolicy(
             self._name,
+            name=self._name,
             role=role.name,
             policy=pulumi.Output.json_dumps({"Version": "2012-10-17", "Statement": statements}),
             opts=self.child(),

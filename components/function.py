@@ -64,6 +64,7 @@ class Function(Component):
         )
         policy = aws.iam.RolePolicy(
             name,
+            name=name,
             role=role.name,
             policy=pulumi.Output.all(statements=args.statements, logs=logs.arn).apply(
                 lambda known: document(

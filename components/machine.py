@@ -97,6 +97,7 @@ class Machine(Component):
         )
         policy = aws.iam.RolePolicy(
             self._name,
+            name=self._name,
             role=role.name,
             policy=pulumi.Output.from_input(self._args.key_arn).apply(self._policy),
             opts=self.child(),

@@ -231,6 +231,7 @@ class Network(Component):
         )
         aws.iam.RolePolicy(
             name,
+            name=name,
             role=role.name,
             policy=log_group_arn(self.site, logs, self._args.account_id).apply(
                 lambda arn: document(

@@ -46,6 +46,7 @@ def pod_identity(
     )
     policy = aws.iam.RolePolicy(
         name,
+        name=name,
         role=role.name,
         policy=pulumi.Output.json_dumps({"Version": "2012-10-17", "Statement": list(statements)}),
         opts=component.child(),

@@ -317,7 +317,11 @@ class Grafana(Component):
             for policy in ("AWSXrayReadOnlyAccess", "service-role/AmazonGrafanaCloudWatchAccess")
         ]
         policy = aws.iam.RolePolicy(
-            self._name, role=role.name, policy=_reader(self._args.account_id), opts=self.child()
+            self._name,
+            name=self._name,
+            role=role.name,
+            policy=_reader(self._args.account_id),
+            opts=self.child(),
         )
         return role, [*grants, policy]
 

@@ -117,6 +117,7 @@ class Search(Component):
         )
         aws.iam.RolePolicy(
             f"{self._name}-client",
+            name=f"{self._name}-client",
             role=role.name,
             policy=document(
                 {"Effect": "Allow", "Action": "es:ESHttp*", "Resource": f"{self._domain_arn}/*"},

@@ -119,6 +119,7 @@ class Stream(Component):
         )
         policy = aws.iam.RolePolicy(
             self._name,
+            name=self._name,
             role=role.name,
             policy=pulumi.Output.json_dumps({"Version": "2012-10-17", "Statement": self._statements()}),
             opts=self.child(),

@@ -37,6 +37,7 @@ class Plan:
         incomplete: creations that end half-way: the object exists, and the engine is told so.
         throttle_every: each so manieth attempt is refused and tried again, as AWS's SDKs do; 0 for none.
         latency_seconds: how long each change takes at least.
+        fail_first: the first change of every resource is refused.
     """
 
     fail: Sequence[int] = ()
@@ -45,6 +46,7 @@ class Plan:
     incomplete: Sequence[int] = ()
     throttle_every: int = 0
     latency_seconds: float = 0.0
+    fail_first: bool = False
 
 
 class Faults:
@@ -60,6 +62,7 @@ class Faults:
         self._stamp = 0
         self._changes = 0
         self._attempts = 0
+        self._failed: set[str] = set()
         self._plan = Plan()
 
     def plant(
@@ -71,9 +74,10 @@ class Faults:
         incomplete: Sequence[int] = (),
         throttle_every: int = 0,
         latency_seconds: float = 0.0,
+        fail_first: bool = False,
     ) -> None:
         """Spoil changes, counted from the next one as 1; see `Plan`."""
-        plan = Plan(fail, crash_before, crash_after, incomplete, throttle_every, latency_seconds)
+        plan = Plan(fail, crash_before, crash_after, incomplete, throttle_every, latency_seconds, fail_first)
         draft = self._path.with_suffix(".new")
         draft.write_text(json.dumps(asdict(plan)), encoding="utf-8")
         draft.replace(self._path)
@@ -82,8 +86,8 @@ class Faults:
         """Let nothing fail any more."""
         self._path.unlink(missing_ok=True)
 
-    def before(self) -> int:
-        """Count one change, and wait where the plan says so; the change's number.
+    def before(self, urn: str) -> int:
+        """Count one change of a resource, and wait where the plan says so; the change's number.
 
         Raises:
             UserError: this is one of those that fail, or it was throttled too often; nothing has been done yet.
@@ -93,9 +97,12 @@ class Faults:
             self._read()
             self._changes += 1
             number, plan = self._changes, self._plan
+            is_refused = number in plan.fail or (plan.fail_first and urn not in self._failed)
+            if is_refused:
+                self._failed.add(urn)
         time.sleep(plan.latency_seconds)
         self._pass_throttle()
-        if number in plan.fail:
+        if is_refused:
             msg = f"a planted fault (change {number})"
             raise UserError(msg)
         if number in plan.crash_before:
@@ -141,4 +148,5 @@ class Faults:
             return
         if stamp != self._stamp:
             self._stamp, self._changes, self._attempts = stamp, 0, 0
+            self._failed.clear()
             self._plan = Plan(**json.loads(self._path.read_text(encoding="utf-8")))

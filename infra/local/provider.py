@@ -206,7 +206,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer, ABC):
                 return provider_pb2.CreateResponse(properties=encode_struct(foreseen(inputs, kind.computed)))
             _known(inputs)
             ctx = self._context(request, plain(inputs), context)
-            number = self._before(context)
+            number = self._before(request, context)
             try:
                 made, outputs = kind.create(ctx, plain(inputs))
             except Incomplete as error:
@@ -253,7 +253,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer, ABC):
                 return provider_pb2.UpdateResponse(properties=encode_struct(outputs))
             _known(news)
             ctx = self._context(request, plain(news), context)
-            number = self._before(context)
+            number = self._before(request, context)
             outputs = kind.update(ctx, request.id, plain(olds), plain(old_inputs), plain(news))
             properties = encode_struct(rewrap(outputs, news, kept))
             self._record(request, request.id, properties, context)
@@ -265,7 +265,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer, ABC):
         olds = decode_struct(request.properties)
         with reported(context, _subject(request), "delete", olds):
             before = plain(olds)
-            number = self._before(context)
+            number = self._before(request, context)
             self._kind(request.type).delete(self._context(request, before, context), request.id, before)
             self._after(number, context)
             return empty_pb2.Empty()
@@ -276,9 +276,9 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer, ABC):
 
     # Planted faults, and the ledger.
 
-    def _before(self, context: Any) -> int:
+    def _before(self, request: Any, context: Any) -> int:
         try:
-            return self.faults.before() if self.faults else 0
+            return self.faults.before(request.urn) if self.faults else 0
         except CrashError:
             return crash(context)
 

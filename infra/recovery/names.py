@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-BY_PROPERTY: Final[Mapping[str, str]] = {
-    "aws:iam/role:Role": "name",
-    "aws:kms/alias:Alias": "name",
-    "aws:s3/bucketPolicy:BucketPolicy": "bucket",
-    "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock": "bucket",
-    "aws:s3/bucketVersioning:BucketVersioning": "bucket",
-    "aws:sqs/queuePolicy:QueuePolicy": "queueUrl",
+TEMPLATES: Final[Mapping[str, str]] = {
+    "aws:iam/role:Role": "{name}",
+    "aws:iam/rolePolicy:RolePolicy": "{role}:{name}",
+    "aws:kms/alias:Alias": "{name}",
+    "aws:s3/bucketPolicy:BucketPolicy": "{bucket}",
+    "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock": "{bucket}",
+    "aws:s3/bucketVersioning:BucketVersioning": "{bucket}",
+    "aws:sqs/queuePolicy:QueuePolicy": "{queueUrl}",
 }
-"""The property that is the id, as the import sections of pulumi-aws's pages have it."""
+"""The id in terms of the inputs, as the import sections of pulumi-aws's pages have it."""
 
 
 def id_of_name(type_: str, inputs: Mapping[str, Any]) -> str | None:
@@ -24,8 +25,11 @@ def id_of_name(type_: str, inputs: Mapping[str, Any]) -> str | None:
         namespace = metadata.get("namespace") if isinstance(metadata, Mapping) else None
         # A pulumi-kubernetes id is the namespace and the name, or the name alone where there are no namespaces.
         return _joined(namespace, name)
-    found = inputs.get(BY_PROPERTY.get(type_, ""))
-    return found if isinstance(found, str) else None
+    template = TEMPLATES.get(type_)
+    try:
+        return template and template.format_map({key: value for key, value in inputs.items() if isinstance(value, str)})
+    except KeyError:
+        return None
 
 
 def _joined(namespace: Any, name: Any) -> str | None:

@@ -18,6 +18,8 @@ from infra.local.ledger import TOKEN, Ledger
 from infra.local.provider import Call, Provider, ResourceKind, Values, serve
 from infra.local.values import Secret, decode_struct, encode_struct
 
+URN = "urn:pulumi:a::b::c:d/e:F::g"
+
 
 @pytest.fixture
 def faults(tmp_path: Path) -> Faults:
@@ -26,46 +28,57 @@ def faults(tmp_path: Path) -> Faults:
 
 def test_nothing_is_planted_and_nothing_fails(faults: Faults) -> None:
     for number in (1, 2):
-        assert faults.before() == number
+        assert faults.before(URN) == number
         faults.after(number)
         assert not faults.is_incomplete(number)
 
 
 def test_changes_are_counted_from_the_planting(faults: Faults) -> None:
-    faults.before()
+    faults.before(URN)
     faults.plant([2])
-    faults.before()
+    faults.before(URN)
     with pytest.raises(UserError, match="change 2"):
-        faults.before()
+        faults.before(URN)
     faults.clear()
-    faults.before()
+    faults.before(URN)
+
+
+def test_each_resource_is_refused_once(faults: Faults) -> None:
+    faults.plant(fail_first=True)
+    for urn in (URN, f"{URN}-2"):
+        with pytest.raises(UserError, match="a planted fault"):
+            faults.before(urn)
+        faults.before(urn)
+    faults.plant(fail_first=True)
+    with pytest.raises(UserError):
+        faults.before(URN)
 
 
 def test_a_crash_comes_before_or_after_its_change(faults: Faults) -> None:
     faults.plant(crash_before=[2], crash_after=[1])
-    number = faults.before()
+    number = faults.before(URN)
     with pytest.raises(CrashError):
         faults.after(number)
     with pytest.raises(CrashError):
-        faults.before()
+        faults.before(URN)
 
 
 def test_a_throttled_call_is_tried_again(faults: Faults) -> None:
     faults.plant(throttle_every=2)
-    assert [faults.before() for _ in range(5)] == [1, 2, 3, 4, 5]
+    assert [faults.before(URN) for _ in range(5)] == [1, 2, 3, 4, 5]
 
 
 def test_a_call_that_is_always_throttled_fails_in_the_end(faults: Faults, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("infra.local.faults.BACKOFF_SECONDS", 0.0)
     faults.plant(throttle_every=1)
     with pytest.raises(UserError, match="ThrottlingException"):
-        faults.before()
+        faults.before(URN)
 
 
 def test_changes_take_as_long_as_planted(faults: Faults) -> None:
     faults.plant(latency_seconds=0.05)
     began = time.monotonic()
-    faults.before()
+    faults.before(URN)
     assert time.monotonic() - began >= 0.05
 
 

@@ -173,6 +173,8 @@ def test_what_the_lookup_cannot_see_is_tried_by_its_name(roles: tuple[str, ...],
     ("type_", "inputs", "expected"),
     [
         ("aws:kms/alias:Alias", {"name": "alias/a"}, "alias/a"),
+        ("aws:iam/rolePolicy:RolePolicy", {"role": "a", "name": "b", "policy": "{}"}, "a:b"),
+        ("aws:iam/rolePolicy:RolePolicy", {"role": "a"}, None),
         ("kubernetes:core/v1:ConfigMap", {"metadata": {"name": "a", "namespace": "b"}}, "b/a"),
         ("kubernetes:core/v1:Namespace", {"metadata": {"name": "a"}}, "a"),
         ("kubernetes:core/v1:ConfigMap", {"metadata": {"generateName": "a-"}}, None),

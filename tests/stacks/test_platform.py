@@ -82,6 +82,13 @@ def test_tag_values_are_what_aws_accepts(plan: Plan) -> None:
     assert [value for value in values if not allowed.fullmatch(value)] == []
 
 
+def test_inline_policies_have_names_of_their_own(plan: Plan) -> None:
+    """One that Pulumi chose would make a second policy where the first one's creation was not recorded."""
+    policies = [one for one in plan.resources if one.type == "aws:iam/rolePolicy:RolePolicy"]
+    assert policies
+    assert [one.urn for one in policies if not one.inputs.get("name")] == []
+
+
 def test_regional_resources_say_their_region(plan: Plan) -> None:
     regional = [resource for resource in real(plan) if "region" in resource.inputs]
     assert len(regional) > 200

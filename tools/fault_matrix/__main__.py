@@ -31,6 +31,7 @@ PRODUCT_RUNS: Final = 3
 PRODUCT_ROWS: Final = frozenset(
     {
         "AWS refuses a change",
+        "AWS refuses every change once",
         "every third call is throttled",
         "the provider dies after a change",
         "SIGTERM to the command",

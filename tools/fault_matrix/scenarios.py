@@ -91,6 +91,8 @@ def run(scenario: Scenario, patient: Patient, rng: random.Random) -> Run:
     left = patient.left()
     settled = finished.code == 0 and patient.local.preview().progress.changed == 0
     note = "" if settled else finished.text.replace("\n", " ")
+    if scenario.hurt is each_refused:
+        note = f"{ended.text} {note}".strip()
     return Run(
         alone=not recovery.prepared and outcomes <= {Outcome.REPEATED},
         whole=settled,
@@ -119,6 +121,16 @@ def refused(patient: Patient, _: random.Random) -> Ended:
     """AWS refuses a change."""
     patient.faults.plant([_change(patient)])
     return patient.up()
+
+
+def each_refused(patient: Patient, _: random.Random) -> Ended:
+    """AWS refuses the first change of every resource; the `up` is begun again until none is left."""
+    patient.faults.plant(fail_first=True)
+    refused = attempts = 0
+    while (ended := patient.up()).code and attempts < patient.changes:
+        attempts += 1
+        refused += ended.text.count("a planted fault")
+    return Ended(ended.code, f"{refused} changes were refused in {attempts} updates")
 
 
 def throttling(patient: Patient, _: random.Random) -> Ended:
@@ -196,6 +208,7 @@ def wrong_passphrase(patient: Patient, _: random.Random) -> Ended:
 
 MATRIX: Final = (
     Scenario("AWS refuses a change", refused),
+    Scenario("AWS refuses every change once", each_refused, stops=False),
     Scenario("every third call is throttled", throttling, stops=False),
     Scenario("the provider dies before a change", crash_before),
     Scenario("the provider dies after a change", crash_after),

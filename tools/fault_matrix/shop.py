@@ -119,7 +119,8 @@ class _Shop(pulumi.ComponentResource):
 
     def access(self) -> None:
         role = self.make("aws:iam/role:Role", "work", {"name": f"{self.place}-work", "assumeRolePolicy": TRUST}, "name")
-        self.make("aws:iam/rolePolicy:RolePolicy", "work", {"role": role.name, "policy": READS}, tags=False)
+        inline = {"name": "work", "role": role.name, "policy": READS}
+        self.make("aws:iam/rolePolicy:RolePolicy", "work", inline, tags=False)
         managed = "arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole"
         attached = {"role": role.name, "policyArn": managed}
         self.make("aws:iam/rolePolicyAttachment:RolePolicyAttachment", "work", attached, tags=False)
