@@ -196,6 +196,9 @@ def _ignoring_case(case: Case) -> Judgement:
 def _database_storage(case: Case) -> Judgement:
     if case.old is None or case.new is None or case.new >= case.old:
         return UPDATE
+    ceiling = case.news.get("maxAllocatedStorage")
+    if isinstance(ceiling, int) and ceiling > case.new:
+        return NONE  # RDS has grown it by itself, and the provider then lets it be.
     return _refuse(f"RDS storage never shrinks (allocatedStorage {case.old} to {case.new} GiB)")
 
 

@@ -143,6 +143,11 @@ def test_a_refusal_says_why() -> None:
     assert refused.reason == "RDS storage never shrinks (allocatedStorage 100 to 50 GiB)"
 
 
+@pytest.mark.parametrize(("ceiling", "expected"), [(200, NONE), (51, NONE), (50, REFUSE)])
+def test_storage_that_grew_by_itself_is_let_be(ceiling: int, expected: Verdict) -> None:
+    assert verdict(DATABASE, "allocatedStorage", 100, 50, maxAllocatedStorage=ceiling) is expected
+
+
 def sdk_types() -> dict[str, Path]:
     """Each AWS token of the installed SDK with the module that defines it, read without importing."""
     spec = find_spec("pulumi_aws")

@@ -199,6 +199,6 @@ PROMISES: Sequence[Promise] = (
             some("amp.Workspace"),
             some("backup.Vault"),
         ],
-        reason="Learning is a flag; the plan for disaster is in the runbooks",
+        reason="Learning is a flag; the plan for disaster is in docs/procedures",
     ),
 )
