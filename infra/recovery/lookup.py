@@ -13,6 +13,8 @@ from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
 from infra.local.cloud import Cloud
 from infra.local.ledger import TOKEN
 from infra.local.values import decode_struct, encode_struct
+from infra.recovery.cloudflare import ask
+from infra.recovery.names import id_of_name
 
 Values = dict[str, Any]
 LEDGER_BYTES: Final = 400 * 1024 * 1024
@@ -56,6 +58,9 @@ class Lookup(Protocol):
     def objects(self, project: str, stack: str) -> list[Found]:
         """Everything of the stack that exists and can be found."""
 
+    def id_of(self, type_: str, inputs: Mapping[str, Any]) -> str:
+        """The id that an object with these inputs has if it exists and `objects` missed it; empty if nobody can say."""
+
 
 class LocalLookup:
     """Asks the local cloud's providers what they made, and whether it is still there."""
@@ -70,6 +75,10 @@ class LocalLookup:
         """See `Lookup`; this one misses nothing."""
         prefix = f"urn:pulumi:{stack}::{project}::"
         return [found for port in self._cloud.ports.values() for found in _made(port, prefix)]
+
+    def id_of(self, type_: str, inputs: Mapping[str, Any]) -> str:  # noqa: ARG002 - it misses nothing
+        """See `Lookup`."""
+        return ""
 
     def changes(self) -> int:
         """How many creations and updates the cloud has seen."""
@@ -95,7 +104,7 @@ class AwsLookup:
     """Asks AWS's Resource Groups Tagging API for the Urn tag. Never run against a real account.
 
     What it cannot find: types that take no tags, roles (the API does not list them; a role's name is fixed, so a
-    second creation fails and says so), Cloudflare, Kubernetes.
+    second creation fails and says so), Cloudflare, Kubernetes. Of these, what was under way is asked for by its name.
     https://docs.aws.amazon.com/resourcegroupstagging/latest/APIReference/API_GetResources.html
     """
 
@@ -117,6 +126,10 @@ class AwsLookup:
             if (found := _tagged(one, region, prefix)) is not None
         ]
 
+    def id_of(self, type_: str, inputs: Mapping[str, Any]) -> str:
+        """See `Lookup`: by what the id is made of, or by asking Cloudflare."""
+        return id_of_name(type_, inputs) or ask(type_, inputs)
+
 
 def _tagged(one: Mapping[str, Any], region: str, prefix: str) -> Found | None:
     urn = next(tag["Value"] for tag in one["Tags"] if tag["Key"] == URN_TAG).replace("+", "$")
@@ -124,7 +137,7 @@ def _tagged(one: Mapping[str, Any], region: str, prefix: str) -> Found | None:
         return None  # Another stack's, which has the same tag.
     type_ = urn.split("::")[2].rpartition("$")[2]
     arn = str(one["ResourceARN"])
-    return Found(urn, type_, id_of(type_, arn), region, {"region": region, "arn": arn})
+    return Found(urn, type_, id_of_arn(type_, arn), region, {"region": region, "arn": arn})
 
 
 def _queue_url(arn: str) -> str:
@@ -175,6 +188,6 @@ An RDS instance is read by its identifier as well as by its resource id, which t
 """
 
 
-def id_of(type_: str, arn: str) -> str:
+def id_of_arn(type_: str, arn: str) -> str:
     """The Pulumi id of an object of which AWS tells the ARN."""
     return next(rule for prefix, rule in IDS if type_.startswith(prefix))(arn)

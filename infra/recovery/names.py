@@ -17,22 +17,22 @@ TEMPLATES: Final[Mapping[str, str]] = {
 """The id in terms of the inputs, as the import sections of pulumi-aws's pages have it."""
 
 
-def id_of_name(type_: str, inputs: Mapping[str, Any]) -> str | None:
-    """The id that such an object has if it exists; None where the inputs do not say."""
+def id_of_name(type_: str, inputs: Mapping[str, Any]) -> str:
+    """The id that such an object has if it exists; empty where the inputs do not say."""
     if type_.startswith("kubernetes:"):
         metadata = inputs.get("metadata")
         name = metadata.get("name") if isinstance(metadata, Mapping) else None
         namespace = metadata.get("namespace") if isinstance(metadata, Mapping) else None
         # A pulumi-kubernetes id is the namespace and the name, or the name alone where there are no namespaces.
         return _joined(namespace, name)
-    template = TEMPLATES.get(type_)
+    texts = {key: value for key, value in inputs.items() if isinstance(value, str)}
     try:
-        return template and template.format_map({key: value for key, value in inputs.items() if isinstance(value, str)})
+        return TEMPLATES.get(type_, "").format_map(texts)
     except KeyError:
-        return None
+        return ""
 
 
-def _joined(namespace: Any, name: Any) -> str | None:
+def _joined(namespace: Any, name: Any) -> str:
     if not isinstance(name, str):
-        return None
+        return ""
     return f"{namespace}/{name}" if isinstance(namespace, str) else name

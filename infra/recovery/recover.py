@@ -11,7 +11,6 @@ from infra.errors import UserError
 from infra.recovery.backend import Backend, export, load, refresh
 from infra.recovery.deployment import Deployment, Doing, NotYetError, Pending
 from infra.recovery.lookup import Found
-from infra.recovery.names import id_of_name
 
 BY_NAME: Final = "name"
 
@@ -162,9 +161,10 @@ class _Recoverer:
     def _named(self, pending: Pending) -> Iterator[Found]:
         """What an incomplete lookup may have missed; the refresh takes it out of the state if it does not exist."""
         type_ = str(pending.resource["type"])
-        id_ = id_of_name(type_, pending.resource.get("inputs", {}))
-        if id_ is not None and not self._backend.lookup.is_complete and pending.urn not in self._state.living():
-            yield Found(pending.urn, type_, id_, by=BY_NAME)
+        if not self._backend.lookup.is_complete and pending.urn not in self._state.living():
+            id_ = self._backend.lookup.id_of(type_, pending.resource.get("inputs", {}))
+            if id_:
+                yield Found(pending.urn, type_, id_, by=BY_NAME)
 
     def _take_back(self) -> None:
         """Say of what was guessed by its name and turned out not to exist that it was not made."""

@@ -5,11 +5,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from infra.errors import UserError
 from infra.recovery.lookup import Found, Lookup
+from infra.recovery.names import id_of_name
 
 BASE = "urn:pulumi:s::p::"
 QUEUE = "aws:sqs/queue:Queue"
@@ -61,6 +63,9 @@ class Fake:
     def objects(self, project: str, stack: str) -> list[Found]:
         assert (project, stack) == ("p", "s")
         return list(self.cloud)
+
+    def id_of(self, type_: str, inputs: Mapping[str, Any]) -> str:
+        return id_of_name(type_, inputs)
 
     def prepare(self, *, dry_run: bool) -> list[str]:
         return self.prepared

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from infra.recovery.lookup import AwsLookup, Found, id_of
+from infra.recovery.lookup import AwsLookup, Found, id_of_arn
 
 HERE = "us-east-1:123456789012"
 
@@ -30,7 +30,7 @@ HERE = "us-east-1:123456789012"
     ],
 )  # fmt: skip
 def test_the_id_follows_from_the_arn(type_: str, arn: str, expected: str) -> None:
-    assert id_of(type_, arn) == expected
+    assert id_of_arn(type_, arn) == expected
 
 
 class Tagging:

@@ -174,13 +174,13 @@ def test_what_the_lookup_cannot_see_is_tried_by_its_name(roles: tuple[str, ...],
     [
         ("aws:kms/alias:Alias", {"name": "alias/a"}, "alias/a"),
         ("aws:iam/rolePolicy:RolePolicy", {"role": "a", "name": "b", "policy": "{}"}, "a:b"),
-        ("aws:iam/rolePolicy:RolePolicy", {"role": "a"}, None),
+        ("aws:iam/rolePolicy:RolePolicy", {"role": "a"}, ""),
         ("kubernetes:core/v1:ConfigMap", {"metadata": {"name": "a", "namespace": "b"}}, "b/a"),
         ("kubernetes:core/v1:Namespace", {"metadata": {"name": "a"}}, "a"),
-        ("kubernetes:core/v1:ConfigMap", {"metadata": {"generateName": "a-"}}, None),
-        ("kubernetes:core/v1:Secret", {"metadata": {"4dabf18193072939515e22adb298388d": "secret"}}, None),
-        ("aws:ec2/vpc:Vpc", {"cidrBlock": "10.0.0.0/16"}, None),
+        ("kubernetes:core/v1:ConfigMap", {"metadata": {"generateName": "a-"}}, ""),
+        ("kubernetes:core/v1:Secret", {"metadata": {"4dabf18193072939515e22adb298388d": "secret"}}, ""),
+        ("aws:ec2/vpc:Vpc", {"cidrBlock": "10.0.0.0/16"}, ""),
     ],
 )
-def test_some_ids_follow_from_the_name(type_: str, inputs: dict[str, object], expected: str | None) -> None:
+def test_some_ids_follow_from_the_name(type_: str, inputs: dict[str, object], expected: str) -> None:
     assert id_of_name(type_, inputs) == expected

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
@@ -27,8 +27,10 @@ from infra.local.faults import Faults
 from infra.local.locks import lives
 from infra.local.stack import LocalStack
 from infra.recovery.backend import LocalBackend
+from infra.recovery.cloudflare import QUESTIONS
 from infra.recovery.deployment import Deployment
 from infra.recovery.lookup import Found, LocalLookup, Lookup
+from infra.recovery.names import id_of_name
 from infra.recovery.recover import unrecorded
 from tools.fault_matrix.child import SHOP, stack
 
@@ -130,7 +132,7 @@ class Patient:
         """What recovery works with; with `tags_alone` it finds what AWS's own API would find."""
         backend = LocalBackend(self.local)
         if tags_alone:
-            backend.lookup = _Tags(backend.lookup)
+            backend.lookup = _Tags(backend.lookup, self.local.project, self.name)
         return backend
 
     def state(self) -> Deployment:
@@ -156,12 +158,20 @@ class _Tags:
 
     is_complete = False
 
-    def __init__(self, lookup: Lookup) -> None:
-        self._lookup = lookup
+    def __init__(self, lookup: Lookup, project: str, stack: str) -> None:
+        self._lookup, self._project, self._stack = lookup, project, stack
 
     def objects(self, project: str, stack: str) -> list[Found]:
         """See `Lookup`."""
         return [one for one in self._lookup.objects(project, stack) if one.by == "tag"]
+
+    def id_of(self, type_: str, inputs: Mapping[str, Any]) -> str:
+        """See `Lookup`: by what the id is made of; the cloud's own memory answers for Cloudflare's API."""
+        return id_of_name(type_, inputs) or (self._asked(inputs) if type_ in QUESTIONS else "")
+
+    def _asked(self, inputs: Mapping[str, Any]) -> str:
+        made = self._lookup.objects(self._project, self._stack)
+        return next((one.id for one in made if inputs.items() <= one.properties.items()), "")
 
 
 def end(process: subprocess.Popen[str]) -> Ended:
