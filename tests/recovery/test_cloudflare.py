@@ -27,7 +27,7 @@ RECORDS = "/zones/z/dns_records?name.exact=www.example.com&type=CNAME"
         (
             ROUTE,
             "/zones/z/workers/routes",
-            [{"id": "x", "pattern": "b"}, {"id": "y", "pattern": "a.example.com/*"}],
+            [{"id": "x", "pattern": "b"}, {"id": "y", "pattern": "c"}],
             "y",
         ),
         (ROUTE, "/zones/z/workers/routes", [{"id": "x", "pattern": "b"}], ""),
