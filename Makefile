@@ -16,7 +16,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .PHONY: help
 help: ## this list
-	@awk 'BEGIN { FS = ":.*## " } /^[a-z.]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z.-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: up
 up: engine ## bring up STACK (10k) on the local cloud, and verify it
@@ -36,7 +36,7 @@ plan: $(INSTALLED) ## show STACK as a tree: no engine, network or credentials
 	@$(BIN)/headroom plan $(STACK)
 
 .PHONY: test
-test: lint typecheck engine cluster ## lint, types and every test, against the real engine and API server
+test: lint typecheck engine cluster pgbouncer ## lint, types and every test, against the real engine and API server
 	@echo "==> pytest"
 	@$(BIN)/pytest -q -n 2 --dist loadfile
 
@@ -79,6 +79,14 @@ docs: $(INSTALLED) ## write the generated parts of the documentation
 bench: engine ## time of plan, preview and guard by resource, 10k against 1m (some five minutes)
 	@$(BIN)/python -m tools.bench
 
+.PHONY: app
+app: $(INSTALLED) ## run the application with its servers on this machine; Ctrl-C stops all (PORT=, DIRECTORY=)
+	@$(BIN)/python -m tools.app $(if $(PORT),--port $(PORT)) $(if $(DIRECTORY),--directory $(DIRECTORY))
+
+.PHONY: bench-app
+bench-app: $(INSTALLED) ## what the application's requests cost, and how long they take under load (some five minutes)
+	@$(BIN)/python -m tools.bench_app
+
 .PHONY: engine
 engine: $(INSTALLED) ## find the Pulumi engine, or fetch or build it
 	@$(BIN)/headroom engine
@@ -86,6 +94,10 @@ engine: $(INSTALLED) ## find the Pulumi engine, or fetch or build it
 .PHONY: cluster
 cluster: $(INSTALLED) ## build the Kubernetes API server that the tests ask (some five minutes, once)
 	@$(BIN)/python -m tools.cluster.build
+
+.PHONY: pgbouncer
+pgbouncer: $(INSTALLED) ## find PgBouncer, or build it (half a minute, once)
+	@$(BIN)/python -m tools.app.pgbouncer
 
 .PHONY: lock
 lock: ## pin requirements*.in again; UPGRADE=1 takes the newest

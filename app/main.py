@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -15,21 +15,35 @@ import uvicorn
 from anyio import to_thread
 from fastapi import FastAPI
 from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
-from app.data.database import Access, Database
+from app.api.envelope import COMMON
+from app.assembly import Stores, authentication, identify, own_origins
+from app.auth.csrf import CSRF_HEADER
+from app.auth.middleware import Security
+from app.aws import Aws
+from app.data.database import Database
 from app.data.errors import UnavailableError, UncertainError
 from app.data.schema import is_ready
-from app.data.shards import Shards
+from app.limits.middleware import Limits
+from app.limits.routes import RouteTable
+from app.observers import Observers
 from app.ops import errors, logs, loop
+from app.ops.bodies import REFUSAL, Bodies, TooLargeError
 from app.ops.drain import Drain
 from app.ops.health import Check, Readiness
 from app.ops.metrics import Pages, render
 from app.ops.requests import Requests
 from app.ops.routes import operations
-from app.settings import WITHOUT_SECRETS, MigrationSettings, Settings, SettingsError, read
+from app.realtime.hub import Hub
+from app.realtime.publisher import Publisher
+from app.realtime.server import UVICORN, closing_first, drop_unread
+from app.roles import has_sockets, limits, parts
+from app.settings import WITHOUT_SECRETS, MigrationSettings, Settings, SettingsError, UpkeepSettings, read
 from app.state import State
+from app.worker.service import RELAYING_ROLE, working
 
 log = structlog.get_logger()
 
@@ -40,44 +54,53 @@ WORKER_ANSWER_SECONDS = 30
 (https://github.com/encode/uvicorn/discussions/2506)."""
 
 
+REQUEST_HEADERS = ("Authorization", "Content-Type", "Idempotency-Key", "If-Match", "If-None-Match", CSRF_HEADER)
+RESPONSE_HEADERS = ("ETag", "Retry-After", "X-Cache", "X-Request-ID")
+"""What pages of the other allowed origins may send and read, beside what browsers always let them."""
+WITHOUT_USERS = frozenset({"worker", WITHOUT_SECRETS})
+"""The roles that nobody logs in to: they have no right to read the keys that sign."""
 MEANINGS: errors.Meanings = {
     UnavailableError: lambda error: errors.AppError(
         503, error.code, "Try again later.", {"Retry-After": str(error.retry_after_seconds)}
     ),
+    TooLargeError: lambda _: REFUSAL,
     UncertainError: lambda _: errors.AppError(
         503, "outcome_unknown", "It may have been done or not: try again with the same idempotency key."
     ),
 }
-"""What a client hears of the database's troubles."""
+"""What a client hears of the troubles of parts that know no HTTP."""
 
 
 class SchemaBehindError(Exception):
     """A database has an older schema than this image needs."""
 
 
-def create_app(settings: Settings, *, middleware: Sequence[Middleware] = (), pages: Pages | None = None) -> FastAPI:
-    """The ASGI application of `settings.service_role`. Roles other than the API serve operations only.
+def create_app(settings: Settings, *, pages: Pages | None = None) -> FastAPI:
+    """The ASGI application of `settings.service_role`.
 
     Args:
         settings: of the process.
-        middleware: further ones, inside of metrics and errors, the first one outermost.
         pages: the metrics of all processes; without, only this one's are served.
     """
     drain = Drain()
-    database = None
-    if settings.service_role != WITHOUT_SECRETS:
-        database = Database(Access.of(settings), Shards(settings.shard_map))
-    readiness = Readiness(drain, [schema_check(database, settings)] if database else [])
+    stores = None if settings.service_role == WITHOUT_SECRETS else Stores.of(settings)
+    readiness = Readiness(drain, [schema_check(stores.database, settings), stores.redis_check()] if stores else [])
+    observers = Observers.of(settings)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[State]:
         to_thread.current_default_thread_limiter().total_tokens = settings.web_threads
-        state = State(settings=settings, drain=drain, readiness=readiness)
         async with AsyncExitStack() as stack:
             stack.enter_context(drain.on_sigterm())
+            await stack.enter_async_context(observers.sending())
             await stack.enter_async_context(loop.watched(pages.write if pages else None))
-            if database:
-                state["database"] = await stack.enter_async_context(database)
+            aws = await stack.enter_async_context(Aws(settings.aws_region))
+            state = State(settings=settings, drain=drain, readiness=readiness, aws=aws)
+            if stores:
+                await stack.enter_async_context(stores.opened())
+                state["database"], state["redis"] = stores.database, stores.redis
+                state["cache"], state["limiter"] = stores.cache, stores.limiter
+                await enter(state, stack, stores)
             await stack.enter_async_context(readiness.watching())
             log.info("started", process=os.getpid())
             yield state
@@ -89,15 +112,62 @@ def create_app(settings: Settings, *, middleware: Sequence[Middleware] = (), pag
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
-        middleware=[
-            Middleware(Requests),
-            Middleware(errors.Errors, timeout_seconds=settings.request_timeout_seconds),
-            *middleware,
-        ],
+        middleware=middleware(settings, stores, observers),
+        generate_unique_id_function=lambda route: route.name,
     )
     errors.install(app, MEANINGS)
     app.include_router(operations(readiness, pages.render if pages else render))
+    for part in parts(settings.service_role):
+        app.include_router(part.router, responses=COMMON)
     return app
+
+
+async def enter(state: State, stack: AsyncExitStack, stores: Stores) -> None:
+    """Add what only some roles have: users, sockets, queues."""
+    settings, drain, role = state["settings"], state["drain"], state["settings"].service_role
+    if role not in WITHOUT_USERS:
+        auth = state["auth"] = await stack.enter_async_context(authentication(settings, stores, state["aws"]))
+        if has_sockets(role):
+            # Of the Redis that takes all regions' writes: a conversation's users may be in several.
+            shared = stores.caches[-1]
+            hub = Hub(shared, Publisher(shared), auth.revocations, events=stores.events)
+            state["hub"] = await stack.enter_async_context(hub)
+            seconds = settings.graceful_shutdown_seconds - settings.request_timeout_seconds
+            stack.enter_context(closing_first(drain, hub, max(1, seconds)))
+    if settings.job_types or role == RELAYING_ROLE:
+        working_now = working(settings, drain, stores.database, stores.cache, state["aws"])
+        await stack.enter_async_context(working_now)
+
+
+def middleware(settings: Settings, stores: Stores | None, observers: Observers) -> list[Middleware]:
+    """Outermost first. Security and CORS are outside of errors, whose answers a page must be able to read."""
+    origins = own_origins(settings)
+    found = [
+        Middleware(Requests, address_header=settings.client_address_header),
+        *observers.middleware(),
+        Middleware(Security, allowed_origins=origins),
+        Middleware(
+            CORSMiddleware,
+            allow_origins=sorted(origins),
+            allow_credentials=True,
+            allow_methods=["DELETE", "GET", "PATCH", "POST", "PUT"],
+            allow_headers=[
+                "Authorization",
+                "Content-Type",
+                "Idempotency-Key",
+                "If-Match",
+                "If-None-Match",
+                CSRF_HEADER,
+            ],
+            expose_headers=["ETag", "Retry-After", "X-Cache", "X-Request-ID"],
+        ),
+        Middleware(errors.Errors, timeout_seconds=settings.request_timeout_seconds, reports=observers.reports),
+        Middleware(Bodies),
+    ]
+    if stores:
+        table = RouteTable(limits(settings.service_role))
+        found.append(Middleware(Limits, limiter=stores.limiter, table=table, identify=identify, events=stores.events))
+    return found
 
 
 def schema_check(database: Database, settings: Settings) -> Check:
@@ -125,7 +195,9 @@ def main() -> int:
     try:
         settings = read(os.environ)
         logs.configure(role=settings.service_role)
-        return bring_up(settings) if isinstance(settings, MigrationSettings) else serve(settings)
+        if isinstance(settings, MigrationSettings):
+            return bring_up(settings)
+        return look_after(settings) if isinstance(settings, UpkeepSettings) else serve(settings)
     except SettingsError as error:
         print(error, file=sys.stderr)  # noqa: T201 it names variables, not values
         return BAD_SETTINGS
@@ -148,11 +220,28 @@ def bring_up(settings: MigrationSettings) -> int:
     return 0 if all(one.indexes.ok for one in done) else FAILED
 
 
+def look_after(settings: UpkeepSettings) -> int:
+    """Once a day: partitions, what has expired, indexes; exit code, 0 only if everything is as it should be."""
+    from app.data.upkeep import look_after
+
+    try:
+        done = look_after(settings)
+    except Exception:
+        log.exception("upkeep_failed")
+        return FAILED
+    for one in done:
+        log.info("partitions_kept", count=len(one.partitions.created) + len(one.partitions.dropped))
+        log.info("rows_expired", count=one.expired)
+        log.info("indexes_checked", reason="indexes_ok" if one.indexes.ok else "indexes_missing")
+    return 0 if all(one.indexes.ok for one in done) else FAILED
+
+
 def serve(settings: Settings) -> int:
     """Listen on the container's port with `web_concurrency` processes; exit code."""
     with TemporaryDirectory(prefix="headroom-metrics-") as directory:
         config = server_config(settings, Path(directory))
         sockets = [config.bind_socket()]
+        drop_unread(sockets[0])
         if settings.web_concurrency == 1:
             server = uvicorn.Server(config)
             server.run(sockets)
@@ -176,6 +265,7 @@ def server_config(settings: Settings, directory: Path) -> uvicorn.Config:
         # 25 KiB a socket instead of 59 with compression, 121 in the older implementation.
         ws="websockets-sansio",
         ws_per_message_deflate=False,
+        **UVICORN,
         lifespan="on",
         log_config=None,
         access_log=False,

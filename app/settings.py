@@ -5,6 +5,7 @@ The names are those that `components/workloads.py` sets; a test compares both si
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args
@@ -30,11 +31,15 @@ Service = Literal[
 Role = Literal["api", "realtime", "worker", "images", Service]
 MIGRATE = "migrate"
 """The role of the job that runs before all others; it reads `MigrationSettings`."""
+UPKEEP = "upkeep"
+"""The role of the job that runs once a day; it reads `UpkeepSettings`."""
 WITHOUT_SECRETS = "images"
 """The role that works on files of strangers, and gets no secret."""
-REQUIRED_SECRETS = ("database_password", "cache_password")
+REQUIRED_SECRETS = ("database_password", "cache_password", "second_factor_key")
 """Of every other role."""
+SECOND_FACTOR_KEY_BYTES = 32
 QUEUE_PREFIX = "QUEUE_URL_"
+_DSN = re.compile(r"https?://[^@/\s]+@[^@/\s]+(/[^@/\s]+)*/\d+")
 
 
 class SettingsError(Exception):
@@ -138,6 +143,8 @@ class Settings(_FromEnvironment):
     service_role: Role
     environment: Literal["development", "staging", "production"]
     domain: Name
+    client_address_header: Name
+    """Header with the address of whoever asks. Every way in writes it over, so that nobody can claim another's."""
     aws_region: Name
     home_region: Name
     allowed_origins: Origins
@@ -178,6 +185,8 @@ class Settings(_FromEnvironment):
 
     signing_keys_arn: Name
     """Secret with the keys that sign access tokens. They rotate, so the application reads it from AWS."""
+    signing_keys: SecretStr | None = None
+    """The same as a file, which is asked for instead: where there is no AWS."""
     uploads_bucket: Name
     mail_configuration_set: Name
     queue_urls: Annotated[dict[str, str], Field(min_length=1)]
@@ -199,29 +208,44 @@ class Settings(_FromEnvironment):
     model_endpoint: str | None = None
 
 
-class MigrationSettings(_FromEnvironment):
-    """What the migration is told: it speaks to a primary itself, as the owner of its databases."""
+class OwnerSettings(_FromEnvironment):
+    """What the jobs are told that speak to a primary themselves, as the owner of its databases."""
 
-    service_role: Literal["migrate"]
     database_names: Annotated[Names, Field(min_length=1)]
-    """One a logical shard; those that are missing are created."""
+    """One a logical shard."""
     database_tls: Literal["verify-full", "disable"]
     database_ca_file: Path | None = None
     database_password: SecretStr
+
+
+class UpkeepSettings(OwnerSettings):
+    """What the daily job is told."""
+
+    service_role: Literal["upkeep"]
+
+
+class MigrationSettings(OwnerSettings):
+    """What the migration is told; databases that are missing are created."""
+
+    service_role: Literal["migrate"]
     application_user: Name
     """Database role of the pods, created here."""
     application_password: SecretStr
 
 
-def read(environ: Mapping[str, str]) -> Settings | MigrationSettings:
+OWNERS: Mapping[str, type[MigrationSettings | UpkeepSettings]] = {MIGRATE: MigrationSettings, UPKEEP: UpkeepSettings}
+"""The roles that read something else than `Settings`."""
+
+
+def read(environ: Mapping[str, str]) -> Settings | MigrationSettings | UpkeepSettings:
     """Settings of a process.
 
     Raises:
         SettingsError: with every problem.
     """
-    kind = MigrationSettings if environ.get("SERVICE_ROLE") == MIGRATE else Settings
+    kind = OWNERS.get(environ.get("SERVICE_ROLE", ""), Settings)
     values = {**_variables(kind, environ), **_secrets(kind, environ.get("SECRETS_DIR"))}
-    problems = list(_migration_gaps(values) if kind is MigrationSettings else _disagreements(values))
+    problems = list(_disagreements(values) if kind is Settings else _owner_gaps(values))
     try:
         settings = kind.model_validate(values)
     except ValidationError as error:
@@ -236,13 +260,17 @@ def _disagreements(values: Mapping[str, Any]) -> Iterator[str]:
     """What no field can say for itself; told together with what is wrong with single fields."""
     if values.get("service_role") != WITHOUT_SECRETS:
         yield from (f"SECRETS_DIR has no file {name}" for name in REQUIRED_SECRETS if not values.get(name))
+        if 0 < len(values.get("second_factor_key", "").encode()) < SECOND_FACTOR_KEY_BYTES:
+            yield f"second_factor_key must have at least {SECOND_FACTOR_KEY_BYTES} bytes"
+    if values.get("sentry_dsn") and not _DSN.fullmatch(values["sentry_dsn"]):
+        yield "sentry_dsn must be https://KEY@HOST/PROJECT"
     wanted = _split(values.get("job_types", ""))
     yield from (
         f"JOB_TYPES names a job that has no {QUEUE_PREFIX}..." for job in wanted if job not in values["queue_urls"]
     )
 
 
-def _migration_gaps(values: Mapping[str, Any]) -> Iterator[str]:
+def _owner_gaps(values: Mapping[str, Any]) -> Iterator[str]:
     if values.get("database_tls") == "verify-full" and not values.get("database_ca_file"):
         yield "DATABASE_CA_FILE must name a file for DATABASE_TLS=verify-full"
 

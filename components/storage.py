@@ -166,6 +166,11 @@ class UploadsBucketArgs:
     allowed_origins: Sequence[str]
 
 
+ERASURE_DAYS = 14
+"""How long what was deleted can be brought back where people's data is: after the fortnight that somebody has to change
+their mind, nothing of them is left within the month that the GDPR gives (article 12, paragraph 3)."""
+
+
 class UploadsBucket(Bucket):
     """Private files of users, reached by presigned requests only."""
 
@@ -176,7 +181,7 @@ class UploadsBucket(Bucket):
         self, name: str, site: Site, args: UploadsBucketArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         """Create the bucket."""
-        housekeeping = Housekeeping(noncurrent_days=90)
+        housekeeping = Housekeeping(noncurrent_days=ERASURE_DAYS)
         super().__init__(
             name, site, account_id=args.account_id, housekeeping=housekeeping, key_arn=args.key_arn, opts=opts
         )

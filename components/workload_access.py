@@ -29,6 +29,8 @@ APP = "app"
 IMAGES = "images"
 """Role and name of the pods that resize images. Not of `APP`: they reach neither databases nor secrets."""
 MIGRATION = "migration"
+UPKEEP = "upkeep"
+"""Role and name of the nightly job, which is fenced as the migration is."""
 CLIENT = selector(APP)
 """Labels of the pods that may connect to the pooler."""
 

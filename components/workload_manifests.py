@@ -13,6 +13,7 @@ from components.pods import (
     APP_PORT,
     GRPC_PORT,
     PRE_STOP_SECONDS,
+    RDS_TRUST_FILE,
     ROLE_LABEL,
     Manifest,
     drain,
@@ -25,7 +26,8 @@ from components.pods import (
     selector,
     spread,
 )
-from components.workload_access import APP, IMAGES, MIGRATION
+from components.pooler import DATABASE_PORT
+from components.workload_access import APP, IMAGES, MIGRATION, UPKEEP
 from stacks.phase import SERVICES, Pods
 
 PLACEHOLDER_IMAGE = (
@@ -39,6 +41,11 @@ SECRETS_PATH = "/var/run/secrets/headroom"
 """Secrets are files: the environment of a process is too easily printed (CIS EKS benchmark 4.4.1)."""
 WEB_CONCURRENCY = 4
 """Worker processes a pod, and threads of each."""
+
+JOB_SECONDS = 1_800
+"""Of a migration or of the upkeep, retries included."""
+UPKEEP_SCHEDULE = "23 3 * * *"
+"""Each night, UTC: what it makes is needed in two months."""
 
 _GRACE_SECONDS = {"realtime": 120, "worker": 150}
 """Sockets are closed in batches; a worker finishes its job or hands it back. Everything else answers in 10 s."""
@@ -220,13 +227,81 @@ def migration(
     a Job that deleted itself would be missing at the next refresh and run again; Pulumi removes it when
     the next one is done. One that failed is replaced by the next `up`.
     """
-    init_containers, volumes, mounts = rds_trust(region)
     own_labels = labels(MIGRATION, "job")
+    secrets = {"secretName": MIGRATION, "defaultMode": 0o440}
+    pod = _owner_pod("migrate", image, environment, secrets, region)
+    own = metadata("", namespace, own_labels, {"pulumi.com/replaceUnready": "true"})
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {**own, "name": name},
+        "spec": {
+            "backoffLimit": 3,
+            "activeDeadlineSeconds": JOB_SECONDS,
+            "template": {"metadata": {"labels": own_labels}, "spec": pod},
+        },
+    }
+
+
+def upkeep(
+    name: str,
+    namespace: pulumi.Input[str],
+    image: str,
+    environment: Mapping[str, pulumi.Input[str]],
+    region: str,
+) -> Manifest:
+    """A CronJob that makes next months' partitions, and drops what is over. It reaches what the migration reaches."""
+    own_labels = labels(MIGRATION, UPKEEP)
+    # The migration's secret also has the pods' password, which is none of this one's business.
+    items = [{"key": "database_password", "path": "database_password"}]
+    secrets = {"secretName": MIGRATION, "defaultMode": 0o440, "items": items}
+    pod = _owner_pod(UPKEEP, image, environment, secrets, region)
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "CronJob",
+        "metadata": metadata(name, namespace, own_labels),
+        "spec": {
+            "schedule": UPKEEP_SCHEDULE,
+            "timeZone": "Etc/UTC",
+            "concurrencyPolicy": "Forbid",
+            "startingDeadlineSeconds": 3600,
+            "successfulJobsHistoryLimit": 1,
+            "failedJobsHistoryLimit": 3,
+            "jobTemplate": {
+                "metadata": {"labels": own_labels},
+                "spec": {
+                    "backoffLimit": 3,
+                    "activeDeadlineSeconds": JOB_SECONDS,
+                    "template": {"metadata": {"labels": own_labels}, "spec": pod},
+                },
+            },
+        },
+    }
+
+
+def owner_environment(host: pulumi.Input[str], databases: Sequence[str], owner: str) -> dict[str, pulumi.Input[str]]:
+    """What leads to a primary itself, as its databases' owner."""
+    return {
+        "SECRETS_DIR": SECRETS_PATH,
+        "DATABASE_WRITER_HOST": host,
+        "DATABASE_PORT": str(DATABASE_PORT),
+        "DATABASE_NAMES": ",".join(databases),
+        "DATABASE_USER": owner,
+        "DATABASE_TLS": "verify-full",
+        "DATABASE_CA_FILE": RDS_TRUST_FILE,
+    }
+
+
+def _owner_pod(
+    role: str, image: str, environment: Mapping[str, pulumi.Input[str]], secrets: Manifest, region: str
+) -> Manifest:
+    """`spec` of a pod that runs to its end, and speaks to a primary itself."""
+    init_containers, volumes, mounts = rds_trust(region)
     container = {
-        "name": MIGRATION,
+        "name": MIGRATION if role == "migrate" else role,
         "image": image,
         "env": [
-            {"name": "SERVICE_ROLE", "value": "migrate"},
+            {"name": "SERVICE_ROLE", "value": role},
             *({"name": key, "value": value} for key, value in environment.items()),
         ],
         "resources": resources(100, 256),
@@ -238,7 +313,7 @@ def migration(
         ],
         **_placeholder(image, ["-version"]),
     }
-    pod = {
+    return {
         "restartPolicy": "Never",
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
@@ -247,20 +322,9 @@ def migration(
         "containers": [container],
         "volumes": [
             {"name": "tmp", "emptyDir": {"sizeLimit": "64Mi"}},
-            {"name": "secrets", "secret": {"secretName": MIGRATION, "defaultMode": 0o440}},
+            {"name": "secrets", "secret": secrets},
             *volumes,
         ],
-    }
-    own = metadata("", namespace, own_labels, {"pulumi.com/replaceUnready": "true"})
-    return {
-        "apiVersion": "batch/v1",
-        "kind": "Job",
-        "metadata": {**own, "name": name},
-        "spec": {
-            "backoffLimit": 3,
-            "activeDeadlineSeconds": 1800,
-            "template": {"metadata": {"labels": own_labels}, "spec": pod},
-        },
     }
 
 

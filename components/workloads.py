@@ -9,13 +9,13 @@ from typing import ClassVar, NamedTuple
 import pulumi
 
 from components import cache, pooler
+from components.api_gateway import VIEWER_HEADER
 from components.component import Component, DataClass, Site
 from components.load_balancer import IDLE_TIMEOUT_SECONDS, Colour
 from components.pod_identity import pod_identity
 from components.pods import (
     APP_PORT,
     GRPC_PORT,
-    RDS_TRUST_FILE,
     Manifest,
     disruption_budget,
     fingerprint,
@@ -26,7 +26,7 @@ from components.pods import (
     service,
 )
 from components.raw import KubernetesObject, kubernetes_object
-from components.workload_access import APP, IMAGES, MIGRATION, AwsAccess, app_policies, jobs, statements
+from components.workload_access import APP, IMAGES, MIGRATION, UPKEEP, AwsAccess, app_policies, jobs, statements
 from components.workload_manifests import (
     SECRETS_PATH,
     WEB_CONCURRENCY,
@@ -35,7 +35,9 @@ from components.workload_manifests import (
     deployment,
     digest,
     migration,
+    owner_environment,
     target_group_binding,
+    upkeep,
 )
 from stacks.phase import SERVICES, Compute, Pods
 from stacks.phase import Pooler as PoolerSize
@@ -104,6 +106,7 @@ class WorkloadsArgs:
         connections: the phase's pooler, for what each process may hold.
         database: PostgreSQL.
         cache: Valkey.
+        second_factor_key: second factors are kept under it (secret); never another one.
         aws: queues, uploads and keys.
         api_target_group_arns: the load balancer's groups, by colour.
         realtime_target_group_arn: its group for sockets.
@@ -127,6 +130,7 @@ class WorkloadsArgs:
     connections: PoolerSize
     database: DatabaseAccess
     cache: CacheAccess
+    second_factor_key: pulumi.Input[str]
     aws: AwsAccess
     api_target_group_arns: Mapping[Colour, pulumi.Input[str]]
     realtime_target_group_arn: pulumi.Input[str]
@@ -165,7 +169,9 @@ class Workloads(Component):
             self._create_config_map(configuration),
             self._create_secret(APP, self._secrets()),
         ]
-        migrations = self._create_migrations(policies)
+        fence = [*policies, self._create_secret(MIGRATION, self._owner_secrets())]
+        migrations = self._create_migrations(fence)
+        self._create_upkeep(fence)
         annotations: dict[str, pulumi.Input[str]] = {
             "headroom/config": fingerprint(configuration),
             "headroom/secrets": self._secret_fingerprint(),
@@ -229,6 +235,7 @@ class Workloads(Component):
         queues = {f"QUEUE_URL_{key.upper().replace('-', '_')}": url for key, url in args.aws.queue_urls.items()}
         return {
             "AWS_REGION": self.site.region,
+            "CLIENT_ADDRESS_HEADER": VIEWER_HEADER,
             "PORT": str(APP_PORT),
             "WEB_CONCURRENCY": str(WEB_CONCURRENCY),
             "WEB_THREADS": str(WEB_CONCURRENCY),
@@ -259,6 +266,7 @@ class Workloads(Component):
         return {
             "database_password": self._args.database.password,
             "cache_password": self._args.cache.password,
+            "second_factor_key": self._args.second_factor_key,
             **self._args.secrets,
         }
 
@@ -283,16 +291,19 @@ class Workloads(Component):
         }
         return self._add(f"secret-{key}", manifest)
 
-    def _create_migrations(self, policies: list[pulumi.Resource]) -> dict[str, list[pulumi.Resource]]:
+    def _owner_secrets(self) -> dict[str, pulumi.Input[str]]:
+        """In a secret that no other pod mounts; the migration sets the pods' own password."""
+        database = self._args.database
+        return {"database_password": database.owner_password, "application_password": database.password}
+
+    def _create_migrations(self, fence: list[pulumi.Resource]) -> dict[str, list[pulumi.Resource]]:
         """Jobs by image, one a primary, for the pods of that image to wait for.
 
         A colour's own image comes after the image of all, as it is the newer one. An image must leave a schema
         alone that is newer than itself, and each may only add to what the one before it still uses.
-        The owner's password is in a secret that no other pod mounts; the migration sets the pods' own.
         """
         args = self._args
-        secrets = {"database_password": args.database.owner_password, "application_password": args.database.password}
-        before = [*policies, self._create_secret(MIGRATION, secrets)]
+        before = fence
         done: dict[str, list[pulumi.Resource]] = {}
         for suffix, image in (
             (MIGRATION, args.image),
@@ -310,20 +321,20 @@ class Workloads(Component):
     ) -> KubernetesObject:
         """Creates the databases that are missing, and brings each to the image's schema."""
         database = self._args.database
-        environment: dict[str, pulumi.Input[str]] = {
-            "SECRETS_DIR": SECRETS_PATH,
-            "DATABASE_WRITER_HOST": primary.host,
-            "DATABASE_PORT": str(pooler.DATABASE_PORT),
-            "DATABASE_NAMES": ",".join(primary.databases),
-            "DATABASE_USER": database.owner,
-            "DATABASE_TLS": "verify-full",
-            "DATABASE_CA_FILE": RDS_TRUST_FILE,
-            "APPLICATION_USER": database.user,
-        }
+        environment = owner_environment(primary.host, primary.databases, database.owner)
+        environment["APPLICATION_USER"] = database.user
         inputs = fingerprint({**environment, "secrets": self._secret_fingerprint()})
         job_name = pulumi.Output.concat(f"migrate-{digest(image)}-", inputs)
         manifest = migration(job_name, self._args.namespace, image, environment, self.site.region)
         return self._add(suffix, manifest, before, pulumi.CustomTimeouts(create="40m"))
+
+    def _create_upkeep(self, fence: list[pulumi.Resource]) -> None:
+        """One CronJob a primary, of the image of all: it fits any schema, and so waits for no migration."""
+        for index, primary in enumerate(self._args.database.primaries):
+            name = f"{UPKEEP}-{index}" if index else UPKEEP
+            environment = owner_environment(primary.host, primary.databases, self._args.database.owner)
+            manifest = upkeep(name, self._args.namespace, self._args.image, environment, self.site.region)
+            self._add(name, manifest, fence)
 
     def _create_identity(self, role: str) -> list[pulumi.Resource]:
         account = self._add(

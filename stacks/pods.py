@@ -165,6 +165,7 @@ def _create_workloads(
             state_host=region.cache.state_address,
             password=region.secrets.cache_password,
         ),
+        second_factor_key=region.secrets.second_factor_key,
         aws=AwsAccess(
             queue_urls={**region.messaging.queue_urls, **parts.queue_urls},
             queue_arns={**region.messaging.queue_arns, **parts.queue_arns},

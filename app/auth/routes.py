@@ -34,8 +34,28 @@ from app.auth.privileges import current_tier
 from app.auth.service import Auth, Client
 from app.auth.sessions import Refreshed
 from app.auth.tokens import AccessClaims, Challenge
+from app.limits.policies import AUTH, CACHED_READ, REFRESH, STANDARD, Exemption, Policy
 
 router = APIRouter(prefix=cookies.PREFIX, tags=["auth"])
+
+LIMITS: dict[str, Policy | Exemption] = {
+    f"{method} {cookies.PREFIX}{path}": policy
+    for method, path, policy in (
+        ("POST", "/register", AUTH),
+        ("POST", "/login", AUTH),
+        ("POST", "/login/second-factor", AUTH),
+        ("POST", "/refresh", REFRESH),
+        ("POST", "/logout", STANDARD),
+        ("POST", "/logout-everywhere", STANDARD),
+        ("GET", "/sessions", STANDARD),
+        ("DELETE", "/sessions/{session_id}", STANDARD),
+        ("POST", "/second-factor", AUTH),
+        ("POST", "/second-factor/confirm", AUTH),
+        ("POST", "/second-factor/disable", AUTH),
+        ("GET", "/me", CACHED_READ),
+    )
+}
+"""Of each route."""
 
 TheAuth = Annotated[Auth, Depends(get_auth)]
 TheClient = Annotated[Client, Depends(get_client)]

@@ -22,8 +22,11 @@ from app.data.connection import Row, Writing
 
 TOKEN_BYTES = 32
 MAXIMUM_USER_AGENT_LENGTH = 256
-KEPT_DAYS = 7
-"""Ended sessions stay this long, for those who ask what happened."""
+SWEEP = (
+    "DELETE FROM auth_refresh_tokens WHERE expires_at < now()",
+    "DELETE FROM auth_sessions WHERE least(expires_at, revoked_at) < now() - interval '7 days'",
+)
+"""For the daily job. Ended sessions stay a week, for those who ask what happened."""
 
 _log = structlog.get_logger()
 
@@ -190,16 +193,6 @@ class Sessions:
             await connection.execute(
                 "UPDATE auth_sessions SET second_factor = true WHERE session_id = $1 AND revoked_at IS NULL", session_id
             )
-
-    async def sweep(self) -> int:
-        """Delete expired tokens, and sessions that ended `KEPT_DAYS` ago, for a job; the number of rows."""
-        async with self._connections.system_writer() as connection:
-            tokens = await connection.execute("DELETE FROM auth_refresh_tokens WHERE expires_at < now()")
-            sessions = await connection.execute(
-                "DELETE FROM auth_sessions WHERE least(expires_at, revoked_at) < now() - make_interval(days => $1)",
-                KEPT_DAYS,
-            )
-        return sum(int(status.rpartition(" ")[2]) for status in (tokens, sessions))
 
     async def _advance(self, connection: Writing, used: Row) -> Row | None:
         """Move the session to the next generation; None if it ended, also a moment ago."""

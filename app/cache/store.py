@@ -28,6 +28,7 @@ from redis.maint_notifications import MaintNotificationsConfig
 
 from app.cache.circuit import Circuit
 from app.cache.events import Events
+from app.cache.tls import share
 
 BUDGET_SECONDS = 0.1
 """Of a call, connection included: a dead Redis must not cost a request more than the database would."""
@@ -127,6 +128,7 @@ class Store:
         self._access, self._budget = access, budget_seconds
         self._events = events or Events()
         self._client = self._connect(access)
+        share(self._client)
         self._circuits: dict[str, Circuit] = {}
         self._gates: dict[str, asyncio.Semaphore] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -199,6 +201,7 @@ class Store:
             client = Redis(
                 host=node.host, port=int(node.port), ssl=self._access.url.startswith("rediss"), **self._options()
             )
+        share(client)
         async with client, client.pubsub() as subscriber:
             await subscriber.ssubscribe(channel)
             yield subscriber

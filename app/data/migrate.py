@@ -20,7 +20,7 @@ from sqlalchemy.exc import OperationalError
 from app.data import index_check, partitions, schedules
 from app.data.migrations.protection import APPLICATION
 from app.data.schema import MIGRATIONS, REQUIRED
-from app.settings import MigrationSettings, SettingsError
+from app.settings import MigrationSettings, OwnerSettings, SettingsError
 
 MAINTENANCE_DATABASE = "postgres"
 """Is in every cluster, and the one to connect to while others are being created."""
@@ -51,7 +51,7 @@ class Migrated:
     indexes: index_check.Report
 
 
-def dsn(settings: MigrationSettings, database: str) -> str:
+def dsn(settings: OwnerSettings, database: str) -> str:
     """Connection string of a database, for libpq; it has the password."""
     return make_conninfo(
         host=settings.database_writer_host,

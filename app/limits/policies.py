@@ -49,20 +49,22 @@ class Policy:
         name: for metrics.
         rules: further ones, by user or address.
         counts_quota: whether a request counts against the tier's quota.
+        counts_anonymous: whether one without a user counts against the layer's limit of its address.
         fails_closed: without Redis nobody gets in; for whatever can be guessed.
     """
 
     name: str
     rules: tuple[Rule, ...] = ()
     counts_quota: bool = True
+    counts_anonymous: bool = True
     fails_closed: bool = False
 
     def checks(self, identity: Identity | None, host: str, method: str) -> list[Check]:
         """What to decide for a request."""
         by_user, by_address = [], [rule for rule in self.rules if rule.by == "ip"]
-        if identity is None:
+        if identity is None and self.counts_anonymous:
             by_address.append(PUBLIC_READS if method in SAFE_METHODS else ANONYMOUS_WRITES)
-        else:
+        if identity is not None:
             by_user = [BURST, *(rule for rule in self.rules if rule.by == "user")]
             if self.counts_quota:
                 by_user.append(QUOTAS[max(0, min(identity.tier, len(QUOTAS) - 1))])
@@ -83,6 +85,8 @@ CACHED_READ = Policy(name="cached-read", counts_quota=False)
 """Privilege checks and the like: under the smallest quota a page could ask for 20 a minute."""
 AUTH = Policy(name="auth", rules=(Rule("auth", 5, _MINUTE, "ip"),), fails_closed=True)
 """Log in, sign up, second factor, reset; the route also takes `AUTH_ACCOUNT`."""
+REFRESH = Policy(name="refresh", rules=(Rule("refresh", 300, _QUARTER, "ip"),), counts_anonymous=False)
+"""Each browser asks once in 15 minutes, without a user as its access token is over; an office has one address."""
 NEWSLETTER = Policy(name="newsletter", rules=(Rule("newsletter", 1, _HOUR, "ip"),))
 """Subscribe; the route also takes `NEWSLETTER_ACCOUNT`."""
 AI = Policy(name="ai", rules=(Rule("ai", 20, _MINUTE, "user"),))
@@ -93,11 +97,11 @@ AUTH_ACCOUNT = Rule("auth", 5, _MINUTE, "account")
 NEWSLETTER_ACCOUNT = Rule("newsletter", 1, _HOUR, "account")
 """The account is in the body, which no middleware reads: `limiter.check([Check(account(email), [...])], ...)`."""
 
-POLICIES = (STANDARD, CACHED_READ, AUTH, NEWSLETTER, AI, EMAIL, VIDEO_UPLOAD)
+POLICIES = (STANDARD, CACHED_READ, AUTH, REFRESH, NEWSLETTER, AI, EMAIL, VIDEO_UPLOAD)
 
 ROUTES: dict[str, Policy | Exemption] = {
     "GET /health": Exemption("the load balancer, DNS and the kubelet ask it every few seconds"),
     "GET /ready": Exemption("the kubelet asks it every few seconds; it answers no proxied request"),
     "GET /metrics": Exemption("the collector asks it; it answers no proxied request"),
 }
-"""Every route of the application; `WEBSOCKET` is a socket's method. `RouteTable.uncovered` finds what is missing."""
+"""Of the routes that every role has. The other parts name their own as `LIMITS`; `WEBSOCKET` is a socket's method."""

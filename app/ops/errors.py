@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from http import HTTPStatus
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 import structlog
@@ -18,6 +18,12 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.ops.requests import route_of
+
+if TYPE_CHECKING:
+    # The library takes a while to import, and most processes have no use for it.
+    from app.ops.error_reports import ErrorReports
 
 log = structlog.get_logger()
 
@@ -78,9 +84,9 @@ class Errors:
     The framework's own would raise on after its answer, and the server write the message to the log.
     """
 
-    def __init__(self, app: ASGIApp, timeout_seconds: float) -> None:
-        """Wrap `app`."""
-        self._app, self._timeout_seconds = app, timeout_seconds
+    def __init__(self, app: ASGIApp, timeout_seconds: float, reports: ErrorReports | None = None) -> None:
+        """Wrap `app`; `reports` hears of what nobody caught."""
+        self._app, self._timeout_seconds, self._reports = app, timeout_seconds, reports
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on requests; sockets and the lifespan have no limit."""
@@ -102,6 +108,8 @@ class Errors:
         except Exception as error:
             expired = isinstance(error, TimeoutError) and limit.expired()
             log.exception("request_timed_out" if expired else "request_failed")
+            if self._reports is not None:
+                self._reports.send(error, route_of(scope))
         if begun:
             # Half an answer cannot be mended: the connection is cut, and the client sees that it is half.
             raise ConnectionError

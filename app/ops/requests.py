@@ -12,8 +12,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.ops.metrics import Gauge, Histogram
 
-PROXIES = 3
-"""Cloudflare, CloudFront and the load balancer: each appends the address that connected to it."""
 QUIET_PATHS = frozenset({"/health", "/ready", "/metrics"})
 """Asked every few seconds by machines: no line of log, no metric."""
 
@@ -28,9 +26,9 @@ _log = structlog.get_logger()
 class Requests:
     """Outermost; sockets get the id and the address, requests the rest too."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        """Wrap `app`."""
-        self._app = app
+    def __init__(self, app: ASGIApp, address_header: str) -> None:
+        """Wrap `app`; `address_header` has the client's address, by whichever way a request came in."""
+        self._app, self._address_header = app, address_header
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Note when it came, what it was answered, and how long that took."""
@@ -40,7 +38,7 @@ class Requests:
         headers = Headers(scope=scope)
         request_id = _request_id(headers)
         scope.setdefault("state", {})["request_id"] = request_id
-        scope["client"] = client(scope, headers)
+        scope["client"] = client(scope, headers.get(self._address_header))
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=request_id)
         if scope["type"] == "websocket":
@@ -67,11 +65,14 @@ class Requests:
             in_flight.add(-1)
             if scope["path"] not in QUIET_PATHS:
                 seconds = time.perf_counter() - begin
-                # Whatever a client invents, the number of series stays small.
-                method = scope["method"] if scope["method"] in _METHODS else "OTHER"
-                route = route_of(scope)
+                method, route = known_method(scope), route_of(scope)
                 duration.observe(seconds, route, method, str(status))
                 _log.info("request", route=route, method=method, status=status, duration_ms=round(seconds * 1_000, 2))
+
+
+def known_method(scope: Scope) -> str:
+    """The method; whatever a client invents, the number of series stays small."""
+    return scope["method"] if scope["method"] in _METHODS else "OTHER"
 
 
 def route_of(scope: Scope) -> str:
@@ -85,17 +86,17 @@ def route_of(scope: Scope) -> str:
     return str(getattr(included, "path", None) or getattr(scope.get("route"), "path", "unmatched"))
 
 
-def client(scope: Scope, headers: Headers) -> tuple[str, int] | None:
+def client(scope: Scope, told: str | None) -> tuple[str, int] | None:
     """Address of whoever asked the outermost of our own proxies, and no port.
 
-    Entries further left are what the client claims. Without as many entries as proxies the request took another way
-    (from inside the cluster, or a developer's machine), and the leftmost one is the best there is.
+    `told` is what the ways in wrote over whatever the client sent: Cloudflare, the only one whom the firewall lets
+    through to CloudFront, and the partners' API. What was told nothing came from inside the cluster. Of X-Forwarded-For
+    nothing is believed: its length depends on the way, and its beginning on the client.
     """
-    forwarded = [part.strip() for line in headers.getlist("x-forwarded-for") for part in line.split(",")]
-    if not forwarded:
+    if told is None:
         found: tuple[str, int] | None = scope.get("client")
         return found
-    return forwarded[-min(PROXIES, len(forwarded))], 0
+    return told.strip(), 0
 
 
 def _request_id(headers: Headers) -> str:

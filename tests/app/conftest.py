@@ -15,7 +15,16 @@ import alembic.config
 import pytest
 import structlog
 
-from tests.app.servers import APPLICATION, Postgres, Redis, new_postgres, new_redis, new_redis_cluster
+from tests.app.servers import (
+    APPLICATION,
+    PgBouncer,
+    Postgres,
+    Redis,
+    new_pgbouncer,
+    new_postgres,
+    new_redis,
+    new_redis_cluster,
+)
 
 MIGRATIONS = Path(__file__).parents[2] / "app/data/migrations"
 
@@ -44,6 +53,16 @@ def run() -> Callable[[Coroutine[Any, Any, Any]], Any]:
 def postgres() -> Iterator[Postgres]:
     """A PostgreSQL with the roles `headroom_owner` and `headroom_app`; `url(database, user)` are its DSNs."""
     server = new_postgres()
+    try:
+        yield server
+    finally:
+        server.remove()
+
+
+@pytest.fixture
+def pgbouncer(postgres: Postgres) -> Iterator[PgBouncer]:
+    """The pooler before `postgres`, for every database in it, with `kill()` and `start()`; four server connections."""
+    server = new_pgbouncer(postgres, default_pool_size=4, max_db_connections=4)
     try:
         yield server
     finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from pathlib import Path
 from typing import Any
@@ -16,10 +17,12 @@ SHARD_MAP: dict[str, Any] = {
     ],
     "moving": [],
 }
+SIGNING_KEYS = json.dumps({"active": "initial", "keys": {"initial": base64.b64encode(b"s" * 32).decode()}})
 VARIABLES = {
     "SERVICE_ROLE": "api",
     "ENVIRONMENT": "production",
     "DOMAIN": "example.com",
+    "CLIENT_ADDRESS_HEADER": "cf-connecting-ip",
     "AWS_REGION": "us-east-1",
     "HOME_REGION": "us-east-1",
     "ALLOWED_ORIGINS": "https://app.example.com, https://admin.example.com",
@@ -53,9 +56,11 @@ VARIABLES = {
 
 
 def environment(directory: Path, **changes: str | None) -> dict[str, str]:
-    """`VARIABLES` with some changed, or taken away by None, and a directory with both passwords."""
+    """`VARIABLES` with some changed, or taken away by None, and a directory with the secrets."""
     for name in ("database_password", "cache_password"):
         (directory / name).write_text(f"{name}-value\n")
+    (directory / "second_factor_key").write_text("k" * 40)
+    (directory / "signing_keys").write_text(SIGNING_KEYS)
     given = {**VARIABLES, "SECRETS_DIR": str(directory), **changes}
     return {key: value for key, value in given.items() if value is not None}
 

@@ -23,7 +23,7 @@ MODEL = {
 
 @dataclass(frozen=True, kw_only=True)
 class Container:
-    """One container of one Deployment or Job.
+    """One container of one Deployment, Job or CronJob.
 
     Attributes:
         stack: the stack file, such as `10k`.
@@ -74,9 +74,8 @@ def _containers(stored: StackFile) -> Iterator[Container]:
         if one.inputs.get("kind") in {"ConfigMap", "Secret"}
     }
     for one in resources:
-        if one.inputs.get("kind") in {"Deployment", "Job"}:
-            pod = one.inputs["spec"]["template"]["spec"]
-            for spec in pod["containers"]:
+        if one.inputs.get("kind") in {"Deployment", "Job", "CronJob"}:
+            for spec in _template(one)["spec"]["containers"]:
                 if any(item["name"] == "SERVICE_ROLE" for item in spec.get("env", ())):
                     yield _container(stored.stack, one, spec, objects)
 
@@ -87,7 +86,7 @@ def _container(
     spec: Mapping[str, Any],
     objects: Mapping[tuple[str, str, str], Mapping[str, Any]],
 ) -> Container:
-    template, cluster = resource.inputs["spec"]["template"], _cluster(resource)
+    template, cluster = _template(resource), _cluster(resource)
     environ: dict[str, str] = {}
     for source in spec.get("envFrom", ()):
         environ |= objects[cluster, "ConfigMap", source["configMapRef"]["name"]]["data"]
@@ -96,7 +95,9 @@ def _container(
     files: set[str] = set()
     for volume in template["spec"]["volumes"]:
         if mounted.get(volume["name"]) == environ["SECRETS_DIR"]:
-            files |= set(objects[cluster, "Secret", volume["secret"]["secretName"]]["stringData"])
+            held = set(objects[cluster, "Secret", volume["secret"]["secretName"]]["stringData"])
+            chosen = {item["path"] for item in volume["secret"].get("items", ()) if item["key"] in held}
+            files |= chosen if "items" in volume["secret"] else held
     return Container(
         stack=stack,
         name=resource.name,
@@ -106,6 +107,12 @@ def _container(
         annotations=template["metadata"].get("annotations", {}),
         spec=spec,
     )
+
+
+def _template(resource: PlannedResource) -> Mapping[str, Any]:
+    spec: Mapping[str, Any] = resource.inputs["spec"]
+    found: Mapping[str, Any] = spec["jobTemplate"]["spec"]["template"] if "jobTemplate" in spec else spec["template"]
+    return found
 
 
 def _stand_in(key: str, value: str) -> str:

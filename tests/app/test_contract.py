@@ -10,21 +10,24 @@ from typing import Any, get_args
 import httpx
 import pytest
 
-from app.main import create_app
+from app.main import WITHOUT_USERS, create_app
 from app.ops import metrics
 from app.ops.requests import duration
-from app.settings import MIGRATE, WITHOUT_SECRETS, MigrationSettings, Role, Service, Settings, is_secret, read
+from app.roles import ROLES
+from app.settings import OWNERS, WITHOUT_SECRETS, MigrationSettings, Service, Settings, UpkeepSettings, is_secret, read
+from components.api_gateway import VIEWER_HEADER
 from components.load_balancer import DEREGISTRATION_SECONDS, IDLE_TIMEOUT_SECONDS
 from components.pods import PRE_STOP_SECONDS
 from components.prometheus import rules
+from components.workload_access import NEEDS, SERVICE_NEEDS
 from stacks.phase import SERVICES
 from stacks.phases import PHASES
 from tests.app.planned import Container, by_role, containers
 
 KNOWN_GAPS = {
-    "second_factor_key": "the stacks make no such secret yet; login with a second factor needs it",
+    "signing_keys": "in AWS they rotate, and the application reads them from there",
 }
-"""What the application reads and no stack sets. An entry goes when its secret comes."""
+"""What the application reads and no stack sets."""
 SHUTDOWN_SECONDS = 5
 """For what follows the last request: closing pools, storing metrics."""
 
@@ -34,14 +37,14 @@ def planned() -> list[Container]:
     return containers()
 
 
-def settings_of(container: Container, directory: Path) -> Settings | MigrationSettings:
+def settings_of(container: Container, directory: Path) -> Settings | MigrationSettings | UpkeepSettings:
     for name in container.secrets:
-        (directory / name).write_text("secret")
+        (directory / name).write_text("https://key@sentry.example/1" if name == "sentry_dsn" else "secret" * 6)
     return read({**container.environ, "SECRETS_DIR": str(directory)})
 
 
 def serving(planned: list[Container]) -> list[Container]:
-    return [one for one in planned if one.role != MIGRATE]
+    return [one for one in planned if one.role not in OWNERS]
 
 
 def test_every_container_of_every_phase_starts_with_what_it_is_given(planned: list[Container], tmp_path: Path) -> None:
@@ -54,7 +57,7 @@ def test_every_container_of_every_phase_starts_with_what_it_is_given(planned: li
 
 def test_every_variable_that_is_set_is_read(planned: list[Container]) -> None:
     for container in planned:
-        kind = MigrationSettings if container.role == MIGRATE else Settings
+        kind = OWNERS.get(container.role, Settings)
         known = {name.upper() for name, field in kind.model_fields.items() if not is_secret(field)}
         unread = {key for key in container.environ if key not in known and not key.startswith("QUEUE_URL_")}
         assert unread == set(), str(container)
@@ -62,18 +65,18 @@ def test_every_variable_that_is_set_is_read(planned: list[Container]) -> None:
 
 def test_every_secret_file_is_read(planned: list[Container]) -> None:
     for container in planned:
-        kind = MigrationSettings if container.role == MIGRATE else Settings
+        kind = OWNERS.get(container.role, Settings)
         known = {name for name, field in kind.model_fields.items() if is_secret(field)}
         assert container.secrets <= known, str(container)
 
 
-@pytest.mark.parametrize("kind", [Settings, MigrationSettings])
+@pytest.mark.parametrize("kind", [Settings, *OWNERS.values()])
 def test_everything_that_is_read_is_set_somewhere(
-    planned: list[Container], kind: type[Settings | MigrationSettings]
+    planned: list[Container], kind: type[Settings | MigrationSettings | UpkeepSettings]
 ) -> None:
     given: set[str] = set()
     for container in planned:
-        if (container.role == MIGRATE) == (kind is MigrationSettings):
+        if OWNERS.get(container.role, Settings) is kind:
             given |= {key.lower() for key in container.environ} | container.secrets
             given |= {"queue_urls" for key in container.environ if key.startswith("QUEUE_URL_")}
     assert set(kind.model_fields) - given == (set(KNOWN_GAPS) if kind is Settings else set())
@@ -88,9 +91,19 @@ def test_nothing_may_be_missing_that_every_stack_sets(planned: list[Container]) 
 def test_the_roles_are_those_of_the_phases(planned: list[Container]) -> None:
     services = set(get_args(Service))
     assert services == set(SERVICES)
-    roles = {role for one in get_args(Role) for role in (get_args(one) or [one])}
-    assert roles == {role for sizes in PHASES.values() for phase in sizes.values() for role in phase.compute.pods}
-    assert {one.role for one in planned} == roles | {MIGRATE}
+    roles = {role for sizes in PHASES.values() for phase in sizes.values() for role in phase.compute.pods}
+    assert {one.role for one in planned} == roles | OWNERS.keys()
+    assert roles == set(ROLES)
+
+
+def test_a_clients_address_is_in_the_header_that_every_way_in_writes(planned: list[Container]) -> None:
+    assert {one.environ["CLIENT_ADDRESS_HEADER"] for one in serving(planned)} == {VIEWER_HEADER}
+
+
+def test_only_roles_that_nobody_logs_in_to_may_not_read_the_keys_that_sign(planned: list[Container]) -> None:
+    roles = {one.role for one in serving(planned)}
+    unsigned = {role for role in roles if "signing" not in NEEDS.get(role, SERVICE_NEEDS)}
+    assert unsigned == WITHOUT_USERS
 
 
 def test_who_resizes_images_gets_no_secret_and_needs_none(planned: list[Container]) -> None:

@@ -18,11 +18,16 @@ from typing import Any
 
 import httpx
 import pytest
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
+from websockets.typing import Subprotocol
 
 from app.main import server_config
+from app.realtime.frames import SUBPROTOCOL, CloseCode
 from app.settings import Role
-from tests.app.environment import SHARD_MAP, environment, settings
+from tests.app.environment import environment, settings
 from tests.app.servers import APPLICATION, OWNER, Postgres, free_port, new_postgres, wait_until
+from tests.app.wired import at
 
 ROOT = Path(__file__).parents[2]
 START_SECONDS = 60
@@ -43,6 +48,9 @@ class Running:
     def get(self, path: str, **headers: str) -> httpx.Response:
         return httpx.get(self.url + path, headers=headers, timeout=20)
 
+    def post(self, path: str, body: dict[str, str]) -> httpx.Response:
+        return httpx.post(self.url + path, json=body, timeout=20)
+
     def lines(self) -> list[dict[str, Any]]:
         return [json.loads(line) for line in self.output.read_text().splitlines()]
 
@@ -52,20 +60,6 @@ class Running:
             return self.get("/health").status_code == 200
         except httpx.TransportError:
             return False
-
-
-def at(postgres: Postgres, database: str) -> dict[str, str]:
-    """Variables that lead to a database of the test's server, without a pooler."""
-    return {
-        "DATABASE_WRITER_HOST": "127.0.0.1",
-        "DATABASE_READER_HOST": "127.0.0.1",
-        "DATABASE_PORT": str(postgres.port),
-        "DATABASE_NAME": database,
-        "DATABASE_POOL_SIZE": "2",
-        "SHARD_MAP": json.dumps(
-            {**SHARD_MAP, "shards": [{**SHARD_MAP["shards"][0], "database": database}]},
-        ),
-    }
 
 
 @contextmanager
@@ -94,11 +88,13 @@ def running(directory: Path, command: list[str], **changes: str) -> Iterator[Run
 
 
 @pytest.mark.parametrize("role", ["api", "worker", "images"])
-def test_every_role_answers_probes_and_scrapes(tmp_path: Path, postgres: Postgres, database: str, role: Role) -> None:
-    with running(tmp_path, ["-m", "app"], SERVICE_ROLE=role, **at(postgres, database)) as server:
+def test_every_role_answers_probes_and_scrapes(
+    tmp_path: Path, postgres: Postgres, database: str, redis_url: str, role: Role
+) -> None:
+    with running(tmp_path, ["-m", "app"], SERVICE_ROLE=role, **at(postgres, database, redis_url)) as server:
         assert server.get("/health").json() == {"status": "ok"}
         wait_until(lambda: server.get("/ready").status_code == 200, "it does not get ready", 20)
-        checks = {} if role == "images" else {"database": "available"}
+        checks = {} if role == "images" else {"database": "available", "redis": "available"}
         assert server.get("/ready").json() == {"status": "ready", "checks": checks}
         assert "http_requests_in_flight 1" in server.get("/metrics").text
         assert server.get("/metrics").headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
@@ -113,23 +109,27 @@ def test_every_role_answers_probes_and_scrapes(tmp_path: Path, postgres: Postgre
     assert {line["role"] for line in lines} == {role}
     # Probes and scrapes are quiet, whatever they are answered.
     events = [line["event"] for line in lines]
-    assert events == ["started", *(["dependency_available"] if checks else []), *["request"] * 2, "stopping"]
+    drained = ["sockets_draining"] if role == "api" else []
+    assert events == ["started", *["dependency_available"] * len(checks), *["request"] * 2, *drained, "stopping"]
 
 
 def test_without_its_schema_a_process_lives_but_is_not_ready(
-    tmp_path: Path, postgres: Postgres, empty_database_url: str
+    tmp_path: Path, postgres: Postgres, empty_database_url: str, redis_url: str
 ) -> None:
     name = empty_database_url.rpartition("/")[2]
-    with running(tmp_path, ["-m", "app"], **at(postgres, name)) as server:
+    with running(tmp_path, ["-m", "app"], **at(postgres, name, redis_url)) as server:
         wait_until(lambda: "unavailable" in server.get("/ready").text, "it does not notice", 20)
         assert server.get("/ready").status_code == 503
-        assert server.get("/ready").json() == {"status": "starting", "checks": {"database": "unavailable"}}
+        assert server.get("/ready").json() == {
+            "status": "starting",
+            "checks": {"database": "unavailable", "redis": "available"},
+        }
         assert server.get("/health").status_code == 200
         metrics = server.get("/metrics").text
         assert 'dependency_available{dependency="database"} 0' in metrics
 
 
-def test_the_migration_runs_and_ends_in_the_same_image(tmp_path: Path) -> None:
+def test_the_migration_and_the_upkeep_run_and_end_in_the_same_image(tmp_path: Path) -> None:
     server = new_postgres()
     try:
         for name in ("database_password", "application_password"):
@@ -153,6 +153,8 @@ def test_the_migration_runs_and_ends_in_the_same_image(tmp_path: Path) -> None:
             )
 
         first, second = migrate(), migrate()
+        night = [migrate(SERVICE_ROLE="upkeep") for _ in range(2)]
+        late = migrate(SERVICE_ROLE="upkeep", DATABASE_NAMES="nowhere")
         failed = migrate(DATABASE_PORT=str(free_port()))
         refused = migrate(APPLICATION_USER="somebody")
     finally:
@@ -162,6 +164,13 @@ def test_the_migration_runs_and_ends_in_the_same_image(tmp_path: Path) -> None:
         lines = [json.loads(line) for line in result.stdout.splitlines()]
         assert [line["reason"] for line in lines if line["event"] == "migrated"] == ["indexes_ok", "indexes_ok"]
         assert "planted" not in result.stdout + result.stderr
+    for result in night:
+        assert result.returncode == 0, result.stdout + result.stderr
+        lines = [json.loads(line) for line in result.stdout.splitlines()]
+        assert [line["event"] for line in lines] == ["partitions_kept", "rows_expired", "indexes_checked"] * 2
+        assert "planted" not in result.stdout + result.stderr
+    assert late.returncode == 1
+    assert json.loads(late.stdout.splitlines()[-1])["event"] == "upkeep_failed"
     assert failed.returncode == 1
     assert json.loads(failed.stdout.splitlines()[-1])["event"] == "migration_failed"
     assert "planted" not in failed.stdout + failed.stderr
@@ -169,8 +178,10 @@ def test_the_migration_runs_and_ends_in_the_same_image(tmp_path: Path) -> None:
     assert "APPLICATION_USER" in refused.stderr
 
 
-def test_several_processes_serve_one_page_of_metrics_and_end_together(tmp_path: Path) -> None:
-    with running(tmp_path, ["-m", "app"], WEB_CONCURRENCY="2") as server:
+def test_several_processes_serve_one_page_of_metrics_and_end_together(
+    tmp_path: Path, postgres: Postgres, database: str, redis_url: str
+) -> None:
+    with running(tmp_path, ["-m", "app"], WEB_CONCURRENCY="2", **at(postgres, database, redis_url)) as server:
 
         def counted() -> int:
             page = server.get("/metrics").text
@@ -193,6 +204,30 @@ def test_several_processes_serve_one_page_of_metrics_and_end_together(tmp_path: 
         assert len(children) >= 2
         wait_until(lambda: not any(Path(f"/proc/{child}").exists() for child in children), "a process is left", 5)
     assert list((tmp_path / "tmp").iterdir()) == []
+
+
+def test_at_sigterm_sockets_are_sent_to_another_pod_before_the_server_stops(
+    tmp_path: Path, postgres: Postgres, database: str, redis_url: str
+) -> None:
+    account = {"email": "ada@example.com", "password": "correct horse battery"}
+    with running(tmp_path, ["-m", "app"], **at(postgres, database, redis_url)) as server:
+
+        def logged_in() -> httpx.Response:
+            wait_until(lambda: server.post("/api/v1/auth/register", account).status_code == 202, "no account", 30)
+            return server.post("/api/v1/auth/login", {**account, "delivery": "body"})
+
+        token = logged_in().json()["access_token"]
+        url = f"ws://127.0.0.1:{server.port}/api/v1/ws"
+        headers = {"Authorization": f"Bearer {token}"}
+        with connect(url, additional_headers=headers, subprotocols=[Subprotocol(SUBPROTOCOL)]) as sock:
+            assert json.loads(sock.recv(10))["type"] == "ready"
+            server.process.send_signal(signal.SIGTERM)
+            assert json.loads(sock.recv(10))["type"] == "reconnect"
+            with pytest.raises(ConnectionClosed) as closed:
+                sock.recv(10)
+            assert closed.value.rcvd is not None
+            assert closed.value.rcvd.code == CloseCode.RESTART
+        assert server.process.wait(20) in {0, -signal.SIGTERM}
 
 
 SLOW = """
@@ -218,9 +253,11 @@ uvicorn.Server(config).run()
 """
 
 
-def test_what_is_running_at_sigterm_is_answered_and_nothing_new_is_taken(tmp_path: Path) -> None:
+def test_what_is_running_at_sigterm_is_answered_and_nothing_new_is_taken(
+    tmp_path: Path, postgres: Postgres, database: str, redis_url: str
+) -> None:
     answers: list[httpx.Response] = []
-    with running(tmp_path, ["-c", SLOW]) as server:
+    with running(tmp_path, ["-c", SLOW], **at(postgres, database, redis_url)) as server:
         slow = threading.Thread(target=lambda: answers.append(server.get("/slow/4000")))
         slow.start()
         time.sleep(0.5)
@@ -238,8 +275,11 @@ def test_what_is_running_at_sigterm_is_answered_and_nothing_new_is_taken(tmp_pat
     assert [(answer.status_code, answer.json()) for answer in answers] == [(200, "done")]
 
 
-def test_what_takes_longer_than_the_grace_period_is_cancelled(tmp_path: Path) -> None:
-    with running(tmp_path, ["-c", SLOW], GRACEFUL_SHUTDOWN_SECONDS="1", REQUEST_TIMEOUT_SECONDS="60") as server:
+def test_what_takes_longer_than_the_grace_period_is_cancelled(
+    tmp_path: Path, postgres: Postgres, database: str, redis_url: str
+) -> None:
+    times = {"GRACEFUL_SHUTDOWN_SECONDS": "1", "REQUEST_TIMEOUT_SECONDS": "60"}
+    with running(tmp_path, ["-c", SLOW], **times, **at(postgres, database, redis_url)) as server:
         slow = threading.Thread(target=_ignore, args=(server, "/slow/60000"))
         slow.start()
         time.sleep(0.5)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from app.settings import MigrationSettings, SettingsError, read
+from app.settings import MigrationSettings, SettingsError, UpkeepSettings, read
 from tests.app.environment import SHARD_MAP, environment, settings
 
 ROOT = Path(__file__).parents[2]
@@ -67,7 +67,7 @@ def test_every_problem_is_told_at_once_without_any_value(tmp_path: Path) -> None
     assert "DOMAIN is not set" in found
 
 
-@pytest.mark.parametrize("name", ["database_password", "cache_password"])
+@pytest.mark.parametrize("name", ["database_password", "cache_password", "second_factor_key"])
 def test_a_secret_that_is_missing_or_empty_is_named_by_its_file(tmp_path: Path, name: str) -> None:
     given = environment(tmp_path)
     for change in ("empty", "missing"):
@@ -89,6 +89,23 @@ def test_a_secret_that_cannot_be_read_is_a_problem_and_no_traceback(tmp_path: Pa
     (tmp_path / "database_password").write_bytes(b"\xff\xfe")
     with pytest.raises(SettingsError, match="database_password is not UTF-8"):
         read(given)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "problem"),
+    [
+        ("second_factor_key", "planted", "second_factor_key must have at least 32 bytes"),
+        ("sentry_dsn", "planted", "sentry_dsn must be https://KEY@HOST/PROJECT"),
+    ],
+)
+def test_a_secret_that_is_not_what_it_should_be_is_told_without_its_value(
+    tmp_path: Path, name: str, content: str, problem: str
+) -> None:
+    given = environment(tmp_path)
+    (tmp_path / name).write_text(content)
+    with pytest.raises(SettingsError) as caught:
+        read(given)
+    assert caught.value.problems == [problem]
 
 
 def test_who_resizes_images_starts_without_secrets(tmp_path: Path) -> None:
@@ -120,7 +137,7 @@ def test_a_move_has_a_source_and_a_target(tmp_path: Path) -> None:
     assert (move.slots, move.source, move.target, move.state) == ((3, 5), 0, 1, "frozen")
 
 
-def test_the_migration_reads_its_own(tmp_path: Path) -> None:
+def test_the_migration_and_the_upkeep_read_their_own(tmp_path: Path) -> None:
     for name in ("database_password", "application_password"):
         (tmp_path / name).write_text(name)
     given = {
@@ -138,8 +155,12 @@ def test_the_migration_reads_its_own(tmp_path: Path) -> None:
     assert isinstance(found, MigrationSettings)
     assert found.database_names == ("headroom", "headroom_1")
     assert found.application_password.get_secret_value() == "application_password"
+    (tmp_path / "application_password").unlink()
+    night = read({**given, "SERVICE_ROLE": "upkeep"})
+    assert isinstance(night, UpkeepSettings)
+    assert night.database_names == found.database_names
     with pytest.raises(SettingsError) as caught:
-        read({**given, "DATABASE_CA_FILE": ""})
+        read({**given, "SERVICE_ROLE": "upkeep", "DATABASE_CA_FILE": ""})
     assert caught.value.problems == ["DATABASE_CA_FILE must name a file for DATABASE_TLS=verify-full"]
 
 

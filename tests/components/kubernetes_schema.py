@@ -80,11 +80,17 @@ def _bare(expected: Any) -> Any:
 
 def pod_specs(recorded: Recorded) -> dict[str, dict[str, Any]]:
     """Pod templates by the name of what owns them."""
-    return {
+    templates = {
         one.name: one.inputs["spec"]["template"]
         for one in objects(recorded)
         if one.inputs["kind"] in ("Deployment", "DaemonSet", "Job")
     }
+    nightly = {
+        one.name: one.inputs["spec"]["jobTemplate"]["spec"]["template"]
+        for one in objects(recorded)
+        if one.inputs["kind"] == "CronJob"
+    }
+    return templates | nightly
 
 
 def selects(match: Mapping[str, str], labels: Mapping[str, str]) -> bool:

@@ -46,7 +46,7 @@ def test_no_key_is_open_to_the_world(recorded: Record, site: Site) -> None:
 
 def test_secrets_are_generated_stored_and_never_shown(recorded: Record, site: Site) -> None:
     parts = recorded(lambda: Secrets("us-east-1-secrets", site, SecretsArgs(key_arn=KEY, account_id=ACCOUNT)))
-    assert len(parts.of("Secret")) == len(parts.of("SecretVersion")) == 5
+    assert len(parts.of("Secret")) == len(parts.of("SecretVersion")) == 6
     assert {version.inputs["secretString"] for version in parts.of("SecretVersion")} <= {SECRET, "[unknown]"}
     assert all(secret.inputs["kmsKeyId"] == KEY for secret in parts.of("Secret"))
 

@@ -8,6 +8,7 @@ import pytest
 from components.component import Site
 from components.secrets import Secrets, SecretsArgs
 from infra.plan import SECRET
+from infra.procedures.rotate import Secret as Rotatable
 from tests.components.conftest import ACCOUNT, Recorded
 
 Record = Callable[[Callable[[], object]], Recorded]
@@ -36,7 +37,7 @@ def test_alone_a_region_copies_nothing(recorded: Record, site: Site) -> None:
     parts = recorded(lambda: Secrets("s", site, SecretsArgs(key_arn=key("us-east-1"), account_id=ACCOUNT)))
 
     assert all("replicas" not in secret.inputs for secret in parts.of("secretsmanager/secret:Secret"))
-    assert len(parts.of("RandomPassword")) == 4
+    assert len(parts.of("RandomPassword")) == 5
 
 
 def test_the_signing_keys_and_nothing_else_are_replicated_with_a_key_of_the_other_region(regions: Recorded) -> None:
@@ -66,7 +67,7 @@ def test_a_further_region_generates_only_the_password_of_its_own_database(region
 
 
 def test_a_further_region_keeps_homes_values_itself(regions: Recorded) -> None:
-    for what in ("application", "cache", "origin"):
+    for what in ("application", "cache", "origin", "second-factor"):
         kept = regions.named(f"us-west-2-secrets-{what}", "SecretVersion")
         assert kept.inputs["secretString"] == SECRET
         assert [urn for urn in kept.dependencies if urn.endswith(f"RandomPassword::us-east-1-secrets-{what}")]
@@ -92,3 +93,12 @@ def test_tokens_are_checked_with_the_replica_in_the_same_region(recorded: Record
 
     # The name of the secret has home's region in it, and keeps it.
     assert found == [f"arn:aws:secretsmanager:us-west-2:{ACCOUNT}:secret:us-east-1-signing-AbCdEf"]
+
+
+def test_the_key_of_second_factors_outlives_every_rotation_and_every_change_of_the_program(regions: Recorded) -> None:
+    generator = regions.named("us-east-1-secrets-second-factor", "RandomPassword")
+
+    assert generator.options["protect"]
+    assert {"keepers", "length", "special"} <= set(generator.options["ignoreChanges"])
+    assert "second-factor" not in set(Rotatable)
+    assert not [each for each in regions.of("SecretRotation") if "second-factor" in each.name]

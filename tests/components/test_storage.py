@@ -73,7 +73,7 @@ def test_every_bucket_keeps_versions_and_aborts_uploads_nobody_finished(storage:
 
 
 def test_assets_and_uploads_become_cheaper_after_a_month_and_can_be_brought_back(storage: Recorded) -> None:
-    for name, days in {"assets": 30, "uploads": 90}.items():
+    for name, days in {"assets": 30, "uploads": 14}.items():
         (rule,) = storage.inputs(name, "BucketLifecycleConfiguration")["rules"]
         assert rule["transitions"] == [{"days": 30, "storageClass": "STANDARD_IA"}]
         assert rule["noncurrentVersionExpiration"] == {"noncurrentDays": days}

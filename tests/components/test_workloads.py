@@ -9,7 +9,7 @@ import pulumi
 import pytest
 
 from components.component import Site
-from components.pods import APP_PORT, GRPC_PORT
+from components.pods import APP_PORT, GRPC_PORT, selector
 from components.workload_manifests import PLACEHOLDER_IMAGE, digest
 from components.workloads import DatabaseAccess, OwnPrimary, Workloads
 from infra.plan import SECRET
@@ -276,6 +276,32 @@ def test_the_migration_goes_to_the_primary_itself_over_verified_tls(found: Recor
     assert environment["SECRETS_DIR"] == mounts["secrets"]
 
 
+def test_each_primary_is_looked_after_every_night_as_the_migration_speaks_to_it(recorded: Record, site: Site) -> None:
+    def database() -> DatabaseAccess:
+        primaries = [OwnPrimary(host=f"{index}.db", databases=[f"d{index}", "more"]) for index in range(2)]
+        return replace(arguments().database, primaries=primaries)
+
+    found = recorded(lambda: Workloads("us-east-1-app", site, replace(arguments(), database=database())))
+    nightly = {one.name: one for one in found.of("v1:CronJob")}
+    assert nightly.keys() == {"us-east-1-app-upkeep", "us-east-1-app-upkeep-1"}
+    pods = pod_specs(found)
+    for (name, cron), migration in zip(
+        sorted(nightly.items()), ("us-east-1-app-migration", "us-east-1-app-migration-1"), strict=True
+    ):
+        spec = cron.inputs["spec"]
+        assert (spec["schedule"], spec["timeZone"], spec["concurrencyPolicy"]) == ("23 3 * * *", "Etc/UTC", "Forbid")
+        assert {"us-east-1-app-secret-migration", "us-east-1-app-policy-migration"} <= waits(found, name, "v1:CronJob")
+        own, theirs = (
+            {one["name"]: one["value"] for one in pods[each]["spec"]["containers"][0]["env"]}
+            for each in (name, migration)
+        )
+        assert own.pop("SERVICE_ROLE") == "upkeep"
+        assert own.items() <= theirs.items()
+        assert theirs.keys() - own.keys() == {"SERVICE_ROLE", "APPLICATION_USER"}
+        # The same network policy lets both out.
+        assert selector("migration").items() <= pods[name]["metadata"]["labels"].items()
+
+
 def test_secrets_are_only_in_secrets_and_the_owners_password_only_where_the_migration_reads_it(
     found: Recorded,
 ) -> None:
@@ -286,15 +312,18 @@ def test_secrets_are_only_in_secrets_and_the_owners_password_only_where_the_migr
     assert holders["us-east-1-app-secret-app"]["stringData"].keys() == {
         "database_password",
         "cache_password",
+        "second_factor_key",
         "sentry_dsn",
     }
     mounted = {
-        name: volume["secret"]["secretName"]
+        name: volume["secret"]
         for name, template in pod_specs(found).items()
         for volume in template["spec"]["volumes"]
         if "secret" in volume
     }
-    assert [name for name, secret in mounted.items() if secret == "migration"] == ["us-east-1-app-migration"]
+    owners = {name: secret for name, secret in mounted.items() if secret["secretName"] == "migration"}
+    assert owners.keys() == {"us-east-1-app-migration", "us-east-1-app-upkeep"}
+    assert [item["key"] for item in owners["us-east-1-app-upkeep"]["items"]] == ["database_password"]
 
 
 def test_each_secret_file_holds_the_password_that_its_reader_needs(recorded: Record, site: Site) -> None:
@@ -310,10 +339,11 @@ def test_each_secret_file_holds_the_password_that_its_reader_needs(recorded: Rec
         build(site)
 
     recorded(program)
-    application, owner, cache, dsn = PLANTED
+    application, owner, cache, dsn, second_factor = PLANTED
     assert seen == {
         "us-east-1-app-secret-app database_password": application,
         "us-east-1-app-secret-app cache_password": cache,
+        "us-east-1-app-secret-app second_factor_key": second_factor,
         "us-east-1-app-secret-app sentry_dsn": dsn,
         "us-east-1-app-secret-migration database_password": owner,
         "us-east-1-app-secret-migration application_password": application,
@@ -338,9 +368,10 @@ def test_the_placeholder_answers_on_the_port_and_its_migration_ends_at_once(reco
         (container,) = inputs["spec"]["template"]["spec"]["containers"]
         assert container["args"][:2] == ["-listen", f":{container['ports'][0]['containerPort']}"]
         assert "-text" in container["args"]
-    job = found.inputs("us-east-1-app-migration", "v1:Job")["spec"]["template"]["spec"]
-    assert job["containers"][0]["args"] == ["-version"]
-    assert job["restartPolicy"] == "Never"
+    for name in ("us-east-1-app-migration", "us-east-1-app-upkeep"):
+        job = pod_specs(found)[name]["spec"]
+        assert job["containers"][0]["args"] == ["-version"]
+        assert job["restartPolicy"] == "Never"
 
 
 @pytest.mark.parametrize("image", ["headroom:latest", f"headroom@sha256:{'a' * 63}", "headroom"])

@@ -14,7 +14,7 @@ from stacks.phase import Compute, Pods
 from tests.components.conftest import ACCOUNT, Recorded
 
 COMPUTE = phase_10k.EFFICIENT.compute
-PLANTED = ("planted-application", "planted-owner", "planted-cache", "planted-dsn")
+PLANTED = ("planted-application", "planted-owner", "planted-cache", "planted-dsn", "planted-second-factor")
 IMAGE = f"{ACCOUNT}.dkr.ecr.us-east-1.amazonaws.com/headroom@sha256:{'ab' * 32}"
 LATER = IMAGE.replace("ab" * 32, "cd" * 32)
 PUBLIC, DATA = ("10.64.0.0/24",), ("10.64.96.0/22", "10.64.100.0/22")
@@ -31,7 +31,7 @@ AWS = AwsAccess(
 
 def arguments() -> WorkloadsArgs:
     """Call inside a recorded program."""
-    application, owner, cache, dsn = (pulumi.Output.secret(value) for value in PLANTED)
+    application, owner, cache, dsn, second_factor = (pulumi.Output.secret(value) for value in PLANTED)
     return WorkloadsArgs(
         provider=kubernetes.Provider("us-east-1-kubernetes", kubeconfig="{}"),
         cluster_name="cluster",
@@ -52,6 +52,7 @@ def arguments() -> WorkloadsArgs:
             owner_password=owner,
         ),
         cache=CacheAccess(cache_host="cache.host", state_host="state.host", password=cache),
+        second_factor_key=second_factor,
         aws=AWS,
         api_target_group_arns={"blue": "arn:blue", "green": "arn:green"},
         realtime_target_group_arn="arn:realtime",

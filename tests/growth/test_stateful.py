@@ -18,6 +18,8 @@ UNPROTECTED: Mapping[str, str] = {
     "headroom:telemetry:Grafana$aws:ec2/securityGroup:SecurityGroup": "dashboards reach their sources through it",
 }
 """Of a stateful type, but may be replaced all the same: the end of the qualified type, and why."""
+PROTECTED = {"random:index/randomPassword:RandomPassword": ["us-east-1-secrets-second-factor"]}
+"""Of a type that may be made anew, and protected all the same: without this one, no second factor is ever right."""
 
 
 def qualified(one: PlannedResource) -> str:
@@ -28,7 +30,11 @@ def qualified(one: PlannedResource) -> str:
 def test_all_that_is_protected_is_known_to_hold_data(phase: PhaseName) -> None:
     protected = {one.type for one in planned(phase) if one.options.get("protect")}
 
-    assert protected - STATEFUL == set()
+    others = {
+        token: [one.name for one in planned(phase) if one.type == token and one.options.get("protect")]
+        for token in protected - STATEFUL
+    }
+    assert others == PROTECTED
     assert len(protected) > 15
 
 

@@ -251,6 +251,7 @@ FREE: Final[Mapping[str, str]] = {
         (
             DAEMON_SET,
             DEPLOYMENT,
+            "kubernetes:batch/v1:CronJob",
             "kubernetes:batch/v1:Job",
         ),
         ON_NODES,

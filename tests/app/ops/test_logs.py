@@ -108,7 +108,7 @@ def test_nothing_personal_passes_by_an_exception_or_a_library(stream: io.StringI
 
 @pytest.mark.parametrize("value", [EMAIL, TOKEN, PHONE])
 def test_nothing_personal_passes_by_a_request(stream: io.StringIO, value: str) -> None:
-    app = FastAPI(middleware=[Middleware(Requests), Middleware(errors.Errors, timeout_seconds=5)])
+    app = FastAPI(middleware=[Middleware(Requests, address_header="x"), Middleware(errors.Errors, timeout_seconds=5)])
     errors.install(app)
 
     @app.get("/users/{user_id}")

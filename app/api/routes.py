@@ -1,0 +1,66 @@
+"""All of the product's API, and the part of it that a service has pods of its own for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from fastapi import APIRouter
+
+from app.api import dashboard, newsletter, openapi, post_routes, search_routes
+from app.api.customers import RESOURCES
+from app.api.envelope import COMMON
+from app.api.resources import routes
+from app.limits.policies import Exemption, Policy
+from app.settings import Role
+
+PREFIX = "/api/v1"
+
+
+class _Piece(NamedTuple):
+    """Routes, their limits, and the service that has them beside `api`."""
+
+    router: APIRouter
+    limits: Mapping[str, Policy | Exemption]
+    service: str | None
+
+
+SERVICES = {
+    "leads": "leads",
+    "companies": "companies",
+    "campaigns": "campaigns",
+    "conversations": "conversations",
+    "videos": "video",
+    "subscriptions": "subscriptions",
+}
+"""The service of a table."""
+
+_PIECES = (
+    _Piece(post_routes.router, post_routes.LIMITS, None),
+    *(_Piece(routes(one), one.limits, SERVICES[one.name]) for one in RESOURCES),
+    _Piece(dashboard.router, dashboard.LIMITS, "analytics"),
+    _Piece(search_routes.router, search_routes.LIMITS, "search"),
+    _Piece(newsletter.router, newsletter.LIMITS, None),
+    _Piece(openapi.router, openapi.LIMITS, None),
+)
+
+
+def _of(role: Role) -> Iterator[_Piece]:
+    return (piece for piece in _PIECES if role in {"api", piece.service})
+
+
+def router(role: Role = "api") -> APIRouter:
+    """The routes of a role, with their prefix; none for a role that has none here."""
+    found = APIRouter(prefix=PREFIX, responses=COMMON, generate_unique_id_function=lambda route: route.name)
+    for piece in _of(role):
+        found.include_router(piece.router)
+    return found
+
+
+def limits(role: Role = "api") -> dict[str, Policy | Exemption]:
+    """The policy of each of these routes."""
+    return {line: policy for piece in _of(role) for line, policy in piece.limits.items()}
+
+
+LIMITS = limits()
+"""Of the whole API."""

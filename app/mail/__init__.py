@@ -1,0 +1,1 @@
+"""Mail by SES: what is sent at most once, and what came back."""

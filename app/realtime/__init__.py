@@ -1,0 +1,1 @@
+"""WebSockets: users' own channels, rooms, presence. Redis carries messages between processes; the database keeps."""

@@ -1,0 +1,1 @@
+"""Jobs: what is done after an answer, by whoever reads the queues."""
