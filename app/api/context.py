@@ -48,7 +48,11 @@ class Here:
         await self.redis.run([command("HINCRBY", key, action, 1), command("EXPIRE", key, ACTIONS_SECONDS)])
 
 
-TheHere = Annotated[Here, Depends(Here)]
+async def _here(request: Request) -> Here:
+    return Here(request)
+
+
+TheHere = Annotated[Here, Depends(_here)]
 
 
 class Own:
@@ -74,7 +78,11 @@ class Own:
         await self.here.bookmarks.note(bookmark, [str(self.user_id), *subjects])
 
 
-TheOwn = Annotated[Own, Depends(Own)]
+async def _own(here: TheHere, user: User) -> Own:
+    return Own(here, user)
+
+
+TheOwn = Annotated[Own, Depends(_own)]
 
 
 def endpoint(request: Request) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
+from starlette.responses import Response
 
 T = TypeVar("T")
 
@@ -114,6 +115,15 @@ def about(request: Request, *, stale: bool = False) -> dict[str, Any]:
 def answer(request: Request, data: T, *, stale: bool = False) -> Answer[T]:
     """Wrap one thing."""
     return Answer(data=data, meta=Meta(**about(request, stale=stale)))
+
+
+def encoded(data: bytes, meta: Meta, headers: Mapping[str, str]) -> Response:
+    """An answer of which the data is JSON already, as its model wrote it: for what is asked for most.
+
+    The framework would check every row against the model once more, and then write it: twice the time of the rest.
+    """
+    body = b'{"success":true,"data":%b,"meta":%b}' % (data, meta.model_dump_json().encode())
+    return Response(body, headers=dict(headers), media_type="application/json")
 
 
 def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:

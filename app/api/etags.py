@@ -49,7 +49,12 @@ def of_version(version: int) -> str:
 
 def of_content(content: Any) -> str:
     """Of a list, which has no version: weak, by what is in it."""
-    return f'W/"{hashlib.blake2b(encode(content), digest_size=12).hexdigest()}"'
+    return of_bytes(encode(content))
+
+
+def of_bytes(content: bytes) -> str:
+    """Of what is encoded already; weak as well."""
+    return f'W/"{hashlib.blake2b(content, digest_size=12).hexdigest()}"'
 
 
 def expected_versions(if_match: str | None) -> list[int] | None:

@@ -20,6 +20,7 @@ from app.api.envelope import (
     Listed,
     about,
     answer,
+    encoded,
     refusals,
 )
 from app.api.fields import Category, Slug
@@ -28,6 +29,7 @@ from app.api.posts import (
     BY_ID,
     FEED,
     SUBJECT,
+    SUMMARIES,
     CategoryCount,
     NewPost,
     Post,
@@ -74,30 +76,28 @@ _CHANGING = {
 @router.get("/feed", response_model=Listed[PostSummary], responses={**PERSONAL, **_READING})
 async def read_feed(
     request: Request,
-    response: Response,
     *,
     here: TheHere,
     user: User,
     limit: Limit = DEFAULT_LIMIT,
     cursor: CursorText = None,
-) -> Listed[PostSummary] | Response:
+) -> Response:
     """What is new, for somebody who is logged in."""
     del user
-    return await _newest(request, response, here, category=None, cursor=cursor, limit=limit)
+    return await _newest(request, here, category=None, cursor=cursor, limit=limit)
 
 
 @router.get("/posts", response_model=Listed[PostSummary], responses=_READING)
 async def list_posts(
     request: Request,
-    response: Response,
     *,
     here: TheHere,
     category: TheCategory = None,
     limit: Limit = DEFAULT_LIMIT,
     cursor: CursorText = None,
-) -> Listed[PostSummary] | Response:
+) -> Response:
     """What is new, for everybody; a category at a time, if need be."""
-    return await _newest(request, response, here, category=category, cursor=cursor, limit=limit)
+    return await _newest(request, here, category=category, cursor=cursor, limit=limit)
 
 
 @router.get("/posts/trending", response_model=Answer[list[PostSummary]], responses=UNMODIFIED)
@@ -196,17 +196,16 @@ async def delete_post(own: TheOwn, slug: TheSlug, if_match: etags.IfMatch = None
     await own.here.count("delete_post")
 
 
-async def _newest(
-    request: Request, response: Response, here: TheHere, *, category: str | None, cursor: str | None, limit: int
-) -> Listed[PostSummary] | Response:
+async def _newest(request: Request, here: TheHere, *, category: str | None, cursor: str | None, limit: int) -> Response:
     name = f"{FEED}:{category or ''}"
     start = Cursor.decode(name, cursor) if cursor is not None else None
     found, more = await Posts(here).newest(category, start, limit)
     page = CursorPage(limit=limit, next_cursor=more.encode(name) if more else None)
-    headers = _caching(request, etags.of_content([found.value, page]), found.tier)
-    response.headers.update(headers)
+    # A page says by its rows and its length where it goes on.
+    data = SUMMARIES.dump_json(found.value or [])
+    headers = _caching(request, etags.of_bytes(data), found.tier)
     meta = CursorMeta(**about(request, stale=found.is_stale), page=page)
-    return etags.unchanged(request, headers) or Listed(data=found.value or [], meta=meta)
+    return etags.unchanged(request, headers) or encoded(data, meta, headers)
 
 
 def _shared(request: Request, response: Response, found: Cached[list[T]]) -> Answer[list[T]] | Response:

@@ -102,13 +102,13 @@ BY_SLUG = f"SELECT {WHOLE} FROM {SOURCE} WHERE slug = $1"  # noqa: S608 of this 
 BY_ID = f"SELECT {WHOLE} FROM {SOURCE} WHERE posts.id = $1"  # noqa: S608 of this file
 COUNTS = "SELECT category, count(*) AS posts FROM posts, unnest(categories) AS category GROUP BY category"
 
-_SUMMARIES, _COUNTS = TypeAdapter(list[PostSummary]), TypeAdapter(list[CategoryCount])
+SUMMARIES, _COUNTS = TypeAdapter(list[PostSummary]), TypeAdapter(list[CategoryCount])
 _LISTS: Kind[list[PostSummary]] = Kind(
-    name=POSTS.name, fresh_seconds=POSTS.fresh_seconds, decode=_SUMMARIES.validate_python
+    name=POSTS.name, fresh_seconds=POSTS.fresh_seconds, decode=SUMMARIES.validate_python
 )
 _POST: Kind[Post] = Kind(name="post", fresh_seconds=POSTS.fresh_seconds, decode=Post.model_validate)
 _TRENDING: Kind[list[PostSummary]] = Kind(
-    name="trending", fresh_seconds=TRENDING_SECONDS, decode=_SUMMARIES.validate_python
+    name="trending", fresh_seconds=TRENDING_SECONDS, decode=SUMMARIES.validate_python
 )
 _CATEGORIES: Kind[list[CategoryCount]] = Kind(
     name=CATEGORIES.name, fresh_seconds=CATEGORIES.fresh_seconds, decode=_COUNTS.validate_python

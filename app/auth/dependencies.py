@@ -29,13 +29,13 @@ class Credential(NamedTuple):
         return f"Credential(is_cookie={self.is_cookie})"
 
 
-def get_auth(connection: HTTPConnection) -> Auth:
-    """The process's, which the lifespan put into the state."""
+async def get_auth(connection: HTTPConnection) -> Auth:
+    """The process's, which the lifespan put into the state. Async, as all dependencies: others go through a thread."""
     auth: Auth = connection.state.auth
     return auth
 
 
-def get_client(connection: HTTPConnection) -> Client:
+async def get_client(connection: HTTPConnection) -> Client:
     """Address (which a middleware took from the trusted proxies) and browser of the request."""
     address = connection.client.host if connection.client else UNKNOWN
     return Client(address=address, user_agent=connection.headers.get("user-agent", UNKNOWN))

@@ -164,6 +164,15 @@ async def test_a_token_holds_for_fifteen_minutes_and_the_clocks_difference(anyio
                 await tokens.verify_access(token)
 
 
+async def test_only_so_many_verified_tokens_are_remembered(anyio_backend: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.auth.tokens.REMEMBERED", 2)
+    tokens = Tokens(SETTINGS, await ring_of(Keys()))
+    texts = [issued(tokens) for _ in range(3)]
+    first = [await tokens.verify_access(text) for text in texts]
+    assert len(tokens._verified) == 2
+    assert [await tokens.verify_access(text) for text in texts] == first
+
+
 async def test_another_deployments_tokens_are_refused(anyio_backend: str) -> None:
     ring = await ring_of(Keys())
     other = Tokens(replace(SETTINGS, issuer="https://staging.example.com"), ring)

@@ -79,7 +79,8 @@ async def test_answers_carry_what_is_left_and_the_sixth_login_of_a_minute_is_ref
     # Redis' minute may end in between: at most one more passes then, a weighted window is no fixed one.
     refused = answers[-1]
     assert refused.status_code == 429
-    assert 1 <= int(refused.headers["retry-after"]) <= 60
+    # Five at the start of a window weigh four when a fifth of the next one is over: 72 s later.
+    assert 1 <= int(refused.headers["retry-after"]) <= 72
     assert refused.headers["cache-control"] == "no-store"
     assert refused.json()["error"]["code"] == "too_many_requests"
     assert other.status_code == 200
