@@ -16,6 +16,7 @@ from app.auth.errors import NotAuthenticatedError
 from app.auth.keys import KeyRing
 from app.auth.plans import SubscriptionPlans
 from app.auth.privileges import Tier, current_tier
+from app.auth.revocation import Tell
 from app.auth.service import Auth
 from app.auth.settings import AuthSettings
 from app.auth.users import ShardedUsers
@@ -117,8 +118,8 @@ def redis_access(settings: Settings, url: str) -> RedisAccess:
 
 
 @asynccontextmanager
-async def authentication(settings: Settings, stores: Stores, aws: Aws) -> AsyncIterator[Auth]:
-    """What knows users, with the signing keys read for the first time.
+async def authentication(settings: Settings, stores: Stores, aws: Aws, tell: Tell) -> AsyncIterator[Auth]:
+    """What knows users, with the signing keys read for the first time; `tell` hears of sessions that ended.
 
     Raises:
         Exception: the keys cannot be read; a process without them starts in vain, and is started again.
@@ -138,6 +139,7 @@ async def authentication(settings: Settings, stores: Stores, aws: Aws) -> AsyncI
         store=stores.redis,
         users=ShardedUsers(stores.database),
         plans=SubscriptionPlans(stores.database, stores.cache),
+        tell=tell,
     )
     try:
         yield auth

@@ -55,7 +55,7 @@ WORKER_ANSWER_SECONDS = 30
 
 
 REQUEST_HEADERS = ("Authorization", "Content-Type", "Idempotency-Key", "If-Match", "If-None-Match", CSRF_HEADER)
-RESPONSE_HEADERS = ("ETag", "Retry-After", "X-Cache", "X-Request-ID")
+RESPONSE_HEADERS = ("ETag", "Idempotency-Replayed", "Location", "Retry-After", "X-Cache", "X-Request-ID")
 """What pages of the other allowed origins may send and read, beside what browsers always let them."""
 WITHOUT_USERS = frozenset({"worker", WITHOUT_SECRETS})
 """The roles that nobody logs in to: they have no right to read the keys that sign."""
@@ -126,11 +126,13 @@ async def enter(state: State, stack: AsyncExitStack, stores: Stores) -> None:
     """Add what only some roles have: users, sockets, queues."""
     settings, drain, role = state["settings"], state["drain"], state["settings"].service_role
     if role not in WITHOUT_USERS:
-        auth = state["auth"] = await stack.enter_async_context(authentication(settings, stores, state["aws"]))
+        # Of the Redis that takes all regions' writes: a conversation's users may be in several.
+        shared = stores.caches[-1]
+        publisher = Publisher(shared)
+        known = authentication(settings, stores, state["aws"], publisher.sessions_ended)
+        auth = state["auth"] = await stack.enter_async_context(known)
         if has_sockets(role):
-            # Of the Redis that takes all regions' writes: a conversation's users may be in several.
-            shared = stores.caches[-1]
-            hub = Hub(shared, Publisher(shared), auth.revocations, events=stores.events)
+            hub = Hub(shared, publisher, auth.revocations, events=stores.events)
             state["hub"] = await stack.enter_async_context(hub)
             seconds = settings.graceful_shutdown_seconds - settings.request_timeout_seconds
             stack.enter_context(closing_first(drain, hub, max(1, seconds)))

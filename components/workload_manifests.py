@@ -41,6 +41,9 @@ SECRETS_PATH = "/var/run/secrets/headroom"
 """Secrets are files: the environment of a process is too easily printed (CIS EKS benchmark 4.4.1)."""
 WEB_CONCURRENCY = 4
 """Worker processes a pod, and threads of each."""
+ONE_PROCESS = frozenset({"realtime", "worker", IMAGES})
+"""Roles that wait more than they compute: one process holds all sockets of a pod (35 KiB each, beside its own 95 MiB),
+or all jobs, and four would take the memory of a small pod without doing anything."""
 
 JOB_SECONDS = 1_800
 """Of a migration or of the upkeep, retries included."""
@@ -133,6 +136,7 @@ def deployment(app: Deployed) -> Manifest:
             {"name": "SERVICE_ROLE", "value": app.role},
             {"name": "GRACEFUL_SHUTDOWN_SECONDS", "value": str(grace - PRE_STOP_SECONDS - 5)},
             *([{"name": "JOB_TYPES", "value": ",".join(app.jobs)}] if app.jobs else []),
+            *([{"name": "WEB_CONCURRENCY", "value": "1"}] if app.role in ONE_PROCESS else []),
         ],
         "envFrom": [{"configMapRef": {"name": APP}}],
         "ports": [{"name": key, "containerPort": port, "protocol": "TCP"} for key, port in ports.items()],

@@ -103,7 +103,9 @@ class Refusal(BaseModel):
 class Refused(BaseModel):
     """Every answer that is no success."""
 
+    success: Literal[False] = False
     error: Refusal
+    timestamp: datetime
 
 
 def about(request: Request, *, stale: bool = False) -> dict[str, Any]:

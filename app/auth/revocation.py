@@ -4,14 +4,18 @@ What is decided when Redis is gone, slow or empty: the database is asked instead
 gone too, the answer is 503. Nothing is ever let through because nobody could be asked.
 
 Redis may lack an entry: it was restarted, failed over before it replicated, or was out of reach of the pod that ended
-the session. So each of 16 buckets has a mark that says that the bucket is complete, and which lives for a minute. A pod
-that finds no mark fills the bucket from the database: an entry is missing for `COMPLETE_SECONDS` at most.
+the session. So each of 16 buckets has a mark that says when the bucket was complete. A pod that finds none, or one
+older than a minute, fills the bucket from the database: an entry is missing for `COMPLETE_SECONDS` at most.
+
+While the database is away no session can be ended, as that is written there first: a bucket that was complete before
+stays so, and is believed for as long as a token may live. Whoever is logged in can go on reading what the caches have.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import time
+from collections.abc import Awaitable, Callable, Sequence
 from uuid import UUID
 
 import asyncpg
@@ -25,6 +29,8 @@ from app.cache.store import LOST, Command, Store, command
 from app.data.errors import UnavailableError
 
 COMPLETE_SECONDS = 60
+AWAY_SECONDS = 1.0
+"""A database that was not to be had is left alone so long."""
 CONCURRENT_QUERIES = 4
 """Of this process, while Redis is gone: the rest of the pool is for the work itself."""
 
@@ -32,21 +38,36 @@ _DATABASE_FAILURES = (UnavailableError, asyncpg.PostgresError, asyncpg.Interface
 
 _log = structlog.get_logger()
 
+Tell = Callable[[Sequence[UUID]], Awaitable[object]]
+
 
 class Revocations:
     """Says whether a session ended."""
 
-    def __init__(self, settings: AuthSettings, connections: Connections, store: Store) -> None:
-        """Take the Redis that evicts nothing: `allkeys-lru` would forget who is logged out."""
+    def __init__(
+        self, settings: AuthSettings, connections: Connections, store: Store, tell: Tell | None = None
+    ) -> None:
+        """Take the Redis that evicts nothing: `allkeys-lru` would forget who is logged out.
+
+        Args:
+            settings: how long tokens live.
+            connections: the database with the sessions.
+            store: that Redis.
+            tell: hears of sessions that ended, such as whoever holds their sockets.
+        """
         self._life_seconds = settings.access_seconds + 2 * LEEWAY_SECONDS
         self._connections, self._store = connections, store
         self._queries = asyncio.Semaphore(CONCURRENT_QUERIES)
+        self._tell = tell
+        self._away_until = 0.0
 
     async def add(self, session_ids: Sequence[UUID]) -> None:
         """Tell every pod. The database knows already, so a failure here only delays it."""
         replies = await self._store.run([self._entry(one) for one in session_ids])
         if LOST in replies:
             _log.warning("revocation_not_cached", count=replies.count(LOST))
+        if self._tell is not None:
+            await self._tell(session_ids)
 
     async def is_revoked(self, session_id: UUID) -> bool:
         """Whether the session ended.
@@ -60,7 +81,17 @@ class Revocations:
         revoked, mark = reply
         if revoked is not None:
             return True
-        return False if mark is not None else await self._restore(session_id)
+        if mark is not None and time.time() - float(mark) < COMPLETE_SECONDS:
+            return False
+        if mark is not None and time.monotonic() < self._away_until:
+            return False
+        try:
+            return await self._restore(session_id)
+        except AuthUnavailableError:
+            self._away_until = time.monotonic() + AWAY_SECONDS
+            if mark is None:
+                raise
+            return False
 
     async def _ask_database(self, session_id: UUID) -> bool:
         try:
@@ -73,6 +104,7 @@ class Revocations:
 
     async def _restore(self, session_id: UUID) -> bool:
         """Fill the session's bucket; whether the session is in it. The mark comes last: half a bucket has none."""
+        began = time.time()
         try:
             async with self._queries, self._connections.system_writer() as connection:
                 rows = await connection.fetch(
@@ -86,7 +118,7 @@ class Revocations:
         revoked = [row["session_id"] for row in rows]
         entries = [self._entry(one) for one in revoked]
         if LOST not in await self._store.run(entries):
-            await self._store.run([command("SET", _mark(session_id), "1", "EX", COMPLETE_SECONDS)])
+            await self._store.run([command("SET", _mark(session_id), began, "EX", self._life_seconds)])
         return session_id in revoked
 
     def _entry(self, session_id: UUID) -> Command:

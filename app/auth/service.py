@@ -14,7 +14,7 @@ from app.auth.errors import InvalidCredentialsError, NotAuthenticatedError, Wron
 from app.auth.keys import KeyRing
 from app.auth.passwords import Hasher, normalised_password
 from app.auth.privileges import Plans
-from app.auth.revocation import Revocations
+from app.auth.revocation import Revocations, Tell
 from app.auth.second_factor import SecondFactor
 from app.auth.sessions import Refreshed, Sessions
 from app.auth.settings import AuthSettings
@@ -54,6 +54,7 @@ class Auth:
         users: Users,
         plans: Plans,
         attempts: Attempts | None = None,
+        tell: Tell | None = None,
     ) -> None:
         """Put the parts together.
 
@@ -65,11 +66,12 @@ class Auth:
             users: hears of users who log in.
             plans: what they paid for.
             attempts: counts guesses; `store` does if there is no other.
+            tell: hears of sessions that ended.
         """
         self.settings, self.plans = settings, plans
         self.accounts = Accounts(connections)
         self.hasher = Hasher(settings)
-        self.revocations = Revocations(settings, connections, store)
+        self.revocations = Revocations(settings, connections, store, tell)
         self.sessions = Sessions(settings, connections, self.revocations)
         self.attempts = attempts or RedisAttempts(store)
         self.second_factor = SecondFactor(settings, connections, self.attempts)

@@ -1,4 +1,6 @@
-"""Errors as every client gets them: `{"error": {"code", "message", "request_id"}}`, never with a traceback or a value.
+"""Errors as clients get them: `{"success": false, "error": {"code", "message", "request_id"}, "timestamp"}`.
+
+Never with a traceback or a value.
 
 `code` is for programs and does not change; `message` is for people. A request that does not fit gets `fields` too.
 """
@@ -7,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -61,7 +64,8 @@ def error_response(
     if fields:
         error["fields"] = fields
     all_headers = {"cache-control": "no-store", **(headers or {})}
-    return Response(orjson.dumps({"error": error}), int(status), all_headers, media_type="application/json")
+    body = {"success": False, "error": error, "timestamp": datetime.now(UTC)}
+    return Response(orjson.dumps(body), int(status), all_headers, media_type="application/json")
 
 
 def install(app: FastAPI, meanings: Meanings | None = None) -> None:

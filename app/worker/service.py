@@ -13,7 +13,7 @@ from uuid import UUID
 import structlog
 
 from app.api.search_engine import Engine
-from app.api.search_index import UnknownKindError, index_row
+from app.api.search_index import UnknownKindError, create_indexes, index_row
 from app.aws import Aws
 from app.cache.tiers import TieredCache
 from app.data.database import Database
@@ -63,22 +63,38 @@ async def handlers(
         feedback.QUEUE: feedback.Feedback(database).note,
         "lead-score": product.score_lead,
         "payment": Payments(database, cache).note,
-        "search-index": partial(_index, settings, database, aws, engine),
+        "search-index": Indexer(settings, database, aws, engine).index,
         "video": product.finish_video,
         # Without a key nobody has an endpoint.
         "webhook-delivery": Deliverer(database, sender, key.get_secret_value().encode() if key else b"").deliver,
     }
 
 
-async def _index(settings: Settings, database: Database, aws: Aws, engine: Engine, job: Job) -> None:
-    """Payload: `kind` and `id` of the row. Without an engine there is nothing to do."""
-    if settings.search_endpoint is None:
-        return
-    try:
-        kind, row_id = str(job.payload["kind"]), UUID(job.payload["id"])
-        await index_row(database, engine, settings, aws, user_id=job.user, kind=kind, row_id=row_id)
-    except (KeyError, TypeError, ValueError, AttributeError, UnknownKindError):
-        raise MalformedError from None
+class Indexer:
+    """Keeps the engine's indexes; the first job of a process makes those that are missing."""
+
+    def __init__(self, settings: Settings, database: Database, aws: Aws, engine: Engine) -> None:
+        """Take what `index_row` works with."""
+        self._settings, self._database, self._aws, self._engine = settings, database, aws, engine
+        self._has_indexes = False
+
+    async def index(self, job: Job) -> None:
+        """Payload: `kind` and `id` of the row. Without an engine there is nothing to do."""
+        if self._settings.search_endpoint is None:
+            return
+        try:
+            kind, row_id = str(job.payload["kind"]), UUID(job.payload["id"])
+        except (KeyError, TypeError, ValueError, AttributeError):
+            raise MalformedError from None
+        if not self._has_indexes:
+            await create_indexes(self._engine, self._settings, self._aws)
+            self._has_indexes = True
+        try:
+            await index_row(
+                self._database, self._engine, self._settings, self._aws, user_id=job.user, kind=kind, row_id=row_id
+            )
+        except UnknownKindError:
+            raise MalformedError from None
 
 
 def by_kind(found: Mapping[str, Handle]) -> Handle:

@@ -87,9 +87,8 @@ def test_without_postgresql_what_is_cached_is_served_and_the_rest_is_told_to_com
     # Each post is read once before, as it would have been on any day.
     asyncio.run(warm(local, world))
     results, recovery = asyncio.run(outage(local, local.postgres, world, names, meanwhile, is_back))
-    # Of who is logged in, Redis knows for a minute at most who is not any more; nobody is let in unasked.
-    may_be_refused = {("feed", HTTPStatus.SERVICE_UNAVAILABLE)}
-    assert set(results.answers) - may_be_refused == {(name, HTTPStatus.OK) for name in names}, dict(results.answers)
+    # Who was logged in stays so: nobody can be logged out without the database.
+    assert set(results.answers) == {(name, HTTPStatus.OK) for name in names}, dict(results.answers)
     assert {answer.status_code for answer in refusals} == {HTTPStatus.SERVICE_UNAVAILABLE}
     for answer in refusals:
         assert int(answer.headers["retry-after"]) > 0

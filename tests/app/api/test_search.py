@@ -12,10 +12,11 @@ import pytest
 
 from app.api.search import MOST_WORDS, Query, words_of
 from app.api.search_engine import PAUSE_SECONDS, Engine, EngineError
-from app.api.search_index import UnknownKindError, create_indexes, index_row
 from app.data.database import Access, Database
 from app.data.shards import Shards
 from app.settings import Settings
+from app.worker.jobs import Job, MalformedError
+from app.worker.service import Indexer
 from tests.app.api.engine import ROLE, Sts, serving
 from tests.app.api.world import Api, api
 from tests.app.environment import settings
@@ -193,12 +194,12 @@ async def test_a_row_is_indexed_as_it_is_and_taken_out_when_it_is_gone(
     async with serving() as server:
         given = with_engine(server.url)
         async with Database(Access.of(given), Shards(given.shard_map)) as database, Engine() as engine:
-            sts = Sts()
+            indexer = Indexer(given, database, Sts(), engine)
 
             async def index(kind: str, row: Any) -> None:
-                await index_row(database, engine, given, sts, user_id=user.user_id, kind=kind, row_id=row["id"])
+                payload = {"kind": kind, "id": str(row["id"])}
+                await indexer.index(Job(id=uuid4(), kind="search-index", user_id=user.user_id, payload=payload))
 
-            await create_indexes(engine, given, sts)
             await index("leads", lead)
             await index("posts", post)
             owner.execute("DELETE FROM leads")
@@ -206,7 +207,7 @@ async def test_a_row_is_indexed_as_it_is_and_taken_out_when_it_is_gone(
             # Somebody newer was first: 409 is as good as done.
             server.status = 409
             await index("posts", post)
-            with pytest.raises(UnknownKindError):
+            with pytest.raises(MalformedError):
                 await index("users", lead)
 
     made, asked = server.asked[:4], server.asked[4:]

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 import pytest
 
+from app.auth.errors import AuthUnavailableError
 from app.auth.revocation import COMPLETE_SECONDS
-from tests.app.auth.world import World, world
+from tests.app.auth.world import Client, World, world
 from tests.app.servers import Redis
 
 pytestmark = pytest.mark.anyio
@@ -17,8 +20,21 @@ async def keys(here: World, pattern: str) -> list[str]:
     return sorted([key.decode() async for key in client.scan_iter(pattern)])
 
 
+async def age_mark(here: World, mark: str, seconds: float) -> None:
+    """As if so much time had passed."""
+    client = here.auth.revocations._store._client
+    value = await client.get(mark)
+    assert value is not None
+    await client.set(mark, float(value) - seconds, keepttl=True)
+
+
+async def session_of(here: World, client: Client) -> UUID:
+    """The session that a client's access token is of."""
+    return (await here.auth.tokens.verify_access(client.cookies["__Host-access"])).session_id
+
+
 async def forget_marks(here: World) -> None:
-    """As if a minute had passed."""
+    """As if Redis had come back empty."""
     for key in await keys(here, "{revoked:*}:complete"):
         await here.auth.revocations._store._client.delete(key)
 
@@ -97,13 +113,25 @@ async def test_a_revocation_that_redis_lost_is_found_again_within_a_minute(here:
     # Ended where Redis was out of reach: only the database knows.
     await here.execute("UPDATE auth_sessions SET revoked_at = clock_timestamp(), revoked_reason = 'x'")
     (mark,) = await keys(here, "{revoked:*}:complete")
-    assert 0 < await here.auth.revocations._store._client.ttl(mark) <= COMPLETE_SECONDS
-    await forget_marks(here)
+    await age_mark(here, mark, COMPLETE_SECONDS)
     assert (await phone.call("GET", "/me", **bearer)).status_code == 401
     # And from then on by Redis.
     here.database.transactions = 0
     assert (await phone.call("GET", "/me", **bearer)).status_code == 401
     assert here.database.transactions == 0
+
+
+async def test_who_is_logged_in_stays_so_while_the_database_is_away(here: World) -> None:
+    client = await here.registered()
+    assert (await client.get("/plus")).status_code != 401
+    (mark,) = await keys(here, "{revoked:*}:complete")
+    await age_mark(here, mark, COMPLETE_SECONDS)
+    here.database.is_down = True
+    assert not await here.auth.revocations.is_revoked(await session_of(here, client))
+    # A bucket of which nobody knows whether it is complete is not believed.
+    await forget_marks(here)
+    with pytest.raises(AuthUnavailableError):
+        await here.auth.revocations.is_revoked(await session_of(here, client))
 
 
 async def test_keys_of_a_bucket_share_a_slot_of_a_cluster(application_url: str, redis_cluster_urls: list[str]) -> None:
