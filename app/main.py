@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -245,6 +246,8 @@ def serve(settings: Settings) -> int:
         sockets = [config.bind_socket()]
         drop_unread(sockets[0])
         if settings.web_concurrency == 1:
+            # Once it has stopped the server raises the signal again: an ordinary end, which clears up behind itself.
+            signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
             server = uvicorn.Server(config)
             server.run(sockets)
             return 0 if server.started else STARTUP_FAILURE
