@@ -20,6 +20,7 @@ Values = dict[str, Any]
 LEDGER_BYTES: Final = 400 * 1024 * 1024
 URN_TAG: Final = "Urn"
 NOTHING: Final = "no URN begins so"
+SECRET_VERSION: Final = "aws:secretsmanager/secretVersion:SecretVersion"  # noqa: S105 - a type
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,10 +111,9 @@ class AwsLookup:
 
     is_complete = False
 
-    def __init__(self, regions: Sequence[str], client: Callable[[str], Any] | None = None) -> None:
-        """Look in `regions`; tests bring a client."""
-        self._regions = regions
-        self._client = client or (lambda region: boto3.client("resourcegroupstaggingapi", region_name=region))
+    def __init__(self, regions: Sequence[str], client: Callable[[str, str], Any] = boto3.client) -> None:
+        """Look in `regions`; tests bring their own `client` of a service and a region."""
+        self._regions, self._client = regions, client
 
     def objects(self, project: str, stack: str) -> list[Found]:
         """See `Lookup`."""
@@ -121,14 +121,24 @@ class AwsLookup:
         return [
             found
             for region in self._regions
-            for page in self._client(region).get_paginator("get_resources").paginate(TagFilters=[{"Key": URN_TAG}])
+            for page in self._client("resourcegroupstaggingapi", region)
+            .get_paginator("get_resources")
+            .paginate(TagFilters=[{"Key": URN_TAG}])
             for one in page["ResourceTagMappingList"]
             if (found := _tagged(one, region, prefix)) is not None
         ]
 
     def id_of(self, type_: str, inputs: Mapping[str, Any]) -> str:
-        """See `Lookup`: by what the id is made of, or by asking Cloudflare."""
+        """See `Lookup`: by what the id is made of, or by asking whoever knows."""
+        if type_ == SECRET_VERSION:
+            return current_version(self._client("secretsmanager", inputs["region"]), inputs["secretId"])
         return id_of_name(type_, inputs) or ask(type_, inputs)
+
+
+def current_version(client: Any, secret: str) -> str:
+    """The id of a secret's current version; empty where it has none yet."""
+    staged = client.describe_secret(SecretId=secret).get("VersionIdsToStages", {})
+    return next((f"{secret}|{version}" for version, stages in staged.items() if "AWSCURRENT" in stages), "")
 
 
 def _tagged(one: Mapping[str, Any], region: str, prefix: str) -> Found | None:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import boto3
 import pytest
+from botocore.stub import Stubber
 
-from infra.recovery.lookup import AwsLookup, Found, id_of_arn
+from infra.recovery.lookup import SECRET_VERSION, AwsLookup, Found, id_of_arn
 
 HERE = "us-east-1:123456789012"
+OLD, NEW = "1" * 32, "2" * 32
+"""Versions of a secret."""
 
 
 @pytest.mark.parametrize(
@@ -59,13 +63,25 @@ def test_every_page_and_region_is_read_and_other_stacks_are_left_out() -> None:
     other = tagged("arn:aws:s3:::others", "urn:pulumi:prod2::headroom::aws:s3/bucket:Bucket::logs")
     clients = {"us-east-1": Tagging([vpc], [other]), "eu-west-1": Tagging([bucket])}
 
-    found = AwsLookup(list(clients), clients.__getitem__).objects("headroom", "prod")
+    found = AwsLookup(list(clients), lambda _, region: clients[region]).objects("headroom", "prod")
 
     assert [(one.urn, one.type, one.id, one.place) for one in found] == [
         ("urn:pulumi:prod::headroom::a:A$aws:ec2/vpc:Vpc::net", "aws:ec2/vpc:Vpc", "vpc-1", "us-east-1"),
         ("urn:pulumi:prod::headroom::aws:s3/bucket:Bucket::logs", "aws:s3/bucket:Bucket", "logs", "eu-west-1"),
     ]
     assert clients["us-east-1"].asked == ["get_resources", {"TagFilters": [{"Key": "Urn"}]}]
+
+
+@pytest.mark.parametrize(
+    ("stages", "expected"),
+    [({OLD: ["AWSPREVIOUS"], NEW: ["AWSCURRENT"]}, f"arn:secret|{NEW}"), ({}, "")],
+)
+def test_of_a_secrets_versions_the_current_one_is_found(stages: dict[str, list[str]], expected: str) -> None:
+    secrets = boto3.client("secretsmanager", region_name="us-east-1", aws_access_key_id="a", aws_secret_access_key="b")
+    with Stubber(secrets) as stub:
+        stub.add_response("describe_secret", {"VersionIdsToStages": stages}, {"SecretId": "arn:secret"})
+        lookup = AwsLookup(["us-east-1"], lambda *_: secrets)
+        assert lookup.id_of(SECRET_VERSION, {"region": "us-east-1", "secretId": "arn:secret"}) == expected
 
 
 def test_an_object_is_known_by_type_id_and_place() -> None:

@@ -17,6 +17,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
+import boto3
 import yaml
 
 from infra.errors import UserError
@@ -29,7 +30,7 @@ from infra.local.stack import LocalStack
 from infra.recovery.backend import LocalBackend
 from infra.recovery.cloudflare import QUESTIONS
 from infra.recovery.deployment import Deployment
-from infra.recovery.lookup import Found, LocalLookup, Lookup
+from infra.recovery.lookup import SECRET_VERSION, Found, LocalLookup, Lookup, current_version
 from infra.recovery.names import id_of_name
 from infra.recovery.recover import unrecorded
 from tools.fault_matrix.child import SHOP, stack
@@ -132,7 +133,9 @@ class Patient:
         """What recovery works with; with `tags_alone` it finds what AWS's own API would find."""
         backend = LocalBackend(self.local)
         if tags_alone:
-            backend.lookup = _Tags(backend.lookup, self.local.project, self.name)
+            cloud = local_cloud.find(self.root)
+            assert cloud is not None  # noqa: S101 - the world has started it
+            backend.lookup = _Tags(backend.lookup, self.local.project, self.name, cloud.endpoint)
         return backend
 
     def state(self) -> Deployment:
@@ -158,8 +161,8 @@ class _Tags:
 
     is_complete = False
 
-    def __init__(self, lookup: Lookup, project: str, stack: str) -> None:
-        self._lookup, self._project, self._stack = lookup, project, stack
+    def __init__(self, lookup: Lookup, project: str, stack: str, endpoint: str) -> None:
+        self._lookup, self._project, self._stack, self._endpoint = lookup, project, stack, endpoint
 
     def objects(self, project: str, stack: str) -> list[Found]:
         """See `Lookup`."""
@@ -167,7 +170,18 @@ class _Tags:
 
     def id_of(self, type_: str, inputs: Mapping[str, Any]) -> str:
         """See `Lookup`: by what the id is made of; the cloud's own memory answers for Cloudflare's API."""
+        if type_ == SECRET_VERSION:
+            return current_version(self._secrets(inputs["region"]), inputs["secretId"])
         return id_of_name(type_, inputs) or (self._asked(inputs) if type_ in QUESTIONS else "")
+
+    def _secrets(self, region: str) -> Any:
+        return boto3.client(
+            "secretsmanager",
+            endpoint_url=self._endpoint,
+            region_name=region,
+            aws_access_key_id="test",
+            aws_secret_access_key="test",  # noqa: S106 - moto believes anybody
+        )
 
     def _asked(self, inputs: Mapping[str, Any]) -> str:
         made = self._lookup.objects(self._project, self._stack)
