@@ -118,7 +118,7 @@ def redis_access(settings: Settings, url: str) -> RedisAccess:
 
 
 @asynccontextmanager
-async def authentication(settings: Settings, stores: Stores, aws: Aws, tell: Tell) -> AsyncIterator[Auth]:
+async def authentication(settings: Settings, stores: Stores, aws: Aws, tell: Tell | None = None) -> AsyncIterator[Auth]:
     """What knows users, with the signing keys read for the first time; `tell` hears of sessions that ended.
 
     Raises:

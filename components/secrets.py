@@ -102,12 +102,10 @@ class Secrets(Component):
     def _create_second_factor_key(self, name: str, value: pulumi.Output[str] | None) -> pulumi.Output[str]:
         """No rotation: with another key, nobody's authenticator app or backup code would ever be right again.
 
-        So the generator is protected as what it makes is, and whatever it is asked for, it stays. 43 letters and digits
-        have 256 bits.
+        So the generator is protected as what it makes is. 43 letters and digits have 256 bits.
         """
         if value is None:
-            options = self.stateful(ignore_changes=["keepers", "length", "special"])
-            value = random.RandomPassword(name, length=43, special=False, opts=options).result
+            value = random.RandomPassword(name, length=43, special=False, opts=self.stateful()).result
         self._store(name, "second-factor", "Second factors are kept under it; never another.", value)
         return value
 

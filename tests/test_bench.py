@@ -3,6 +3,7 @@
 import gc
 import io
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -91,7 +92,17 @@ def _recorded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(local_stack, "LocalStack", _Recorded)
 
 
-@pytest.mark.usefixtures("_recorded")
+@pytest.fixture
+def _collector() -> Iterator[None]:
+    """Turn the collector on: a command that ran in this process has left it off."""
+    was_on = gc.isenabled()
+    gc.enable()
+    yield
+    if not was_on:
+        gc.disable()
+
+
+@pytest.mark.usefixtures("_recorded", "_collector")
 def test_the_stock_way_is_the_one_with_the_collector_on(tmp_path: Path) -> None:
     assert parts.preview("ours", "10k", str(tmp_path)) == {"ours 10k": 1.0}
     assert not _Recorded.collected

@@ -16,7 +16,7 @@ RELEASE = "kubernetes:helm.sh/v3:Release"
 STAND_INS: Mapping[str, str] = {
     r"(data|stringData)\.[^.]+(\.[a-z]+)?": "stand-in",
     r"spec\.template\.metadata\.annotations\.headroom/[a-z-]+": "0123456789abcdef",
-    r"spec\.template\.spec\.containers\.\*\.env\.\*\.value": "stand-in",
+    r"(spec\.jobTemplate\.)?spec\.template\.spec\.containers\.\*\.env\.\*\.value": "stand-in",
     r"spec\.ephemeralStorage\.kmsKeyID": "arn:aws:kms:us-east-1:123456789012:key/mrk-0123456789abcdef0123456789abcdef",
     r"spec\.securityGroupSelectorTerms\.\*\.id": "sg-0123456789abcdef0",
     r"spec\.subnetSelectorTerms\.\*\.id": "subnet-0123456789abcdef0",

@@ -37,8 +37,9 @@ def main() -> int:
     parser.add_argument("--port", type=int, help=f"{PORT}, or where that is taken any other")
     parser.add_argument("--directory", type=Path, default=Path(".headroom/app"), help="keeps its data")
     arguments = parser.parse_args()
-    # Whoever ends it by a signal wants nothing to be left, as with Ctrl-C.
-    signal.signal(signal.SIGTERM, _interrupt)
+    # Whoever ends it by a signal wants nothing to be left. Ctrl-C too, which shells let background jobs ignore.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
     try:
         with running(arguments.directory.resolve(), _port(arguments.port)) as local:
             show(local)
