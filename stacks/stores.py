@@ -37,8 +37,9 @@ class Database(Model):
     """Read replicas of this primary in other regions (RDS allows 5 across regions), one a region at most."""
     logical_budget_gib: Annotated[int, Field(ge=1)]
     """What the roadmap plans to store over all primaries; provisioned storage may be larger."""
-    storage_gib: Annotated[int, Field(ge=20, le=65536)]
-    """Storage of one primary, and of each of its replicas. RDS gp3 starts at 20 GiB, and no volume ever shrinks."""
+    storage_gib: Annotated[int, Field(ge=20, le=59578)]
+    """Storage of one primary, and of each of its replicas. RDS gp3 starts at 20 GiB and ends at 65,536, of which some
+    is left for its autoscaling; no volume ever shrinks."""
     max_storage_gib: Annotated[int, Field(ge=22, le=65536)]
     """Storage autoscaling's ceiling; RDS wants at least 10 % above `storage_gib`."""
     iops: Annotated[int, Field(ge=12000, le=64000)] | None = Field(default_factory=_from_400_gib(12_000))

@@ -244,7 +244,7 @@ BAD = [
         "an override is below its bound",
         "10k",
         '{"database": {"storageGib": 10}}',
-        "from 20 to 65,536",
+        "from 20 to 59,578",
         "storageGib 20 ",
     ),
     _phase("an override is above its bound", "10k", '{"cache": {"shards": 501}}', "from 1 to 500", "cache.shards 500 "),

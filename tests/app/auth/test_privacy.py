@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+import sys
 from collections.abc import Iterator
 from typing import Any
 
 import pyotp
 import pytest
 import structlog
+from structlog._config import BoundLoggerLazyProxy
 
 from app.auth.dependencies import Credential
 from app.auth.second_factor import Enrolment
@@ -16,6 +18,15 @@ from app.ops import logs
 from tests.app.auth.world import EMAIL, PASSWORD, PREFIX, World
 
 pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture(autouse=True)
+def _fresh_loggers() -> None:
+    """Let the modules' loggers look at the set-up again: an earlier test may have had them keep another."""
+    for name, module in list(sys.modules.items()):
+        for value in vars(module).values() if name.startswith("app.") else ():
+            if isinstance(value, BoundLoggerLazyProxy):
+                vars(value).pop("bind", None)
 
 
 @pytest.fixture
