@@ -201,9 +201,9 @@ async def _newest(request: Request, here: TheHere, *, category: str | None, curs
     start = Cursor.decode(name, cursor) if cursor is not None else None
     found, more = await Posts(here).newest(category, start, limit)
     page = CursorPage(limit=limit, next_cursor=more.encode(name) if more else None)
-    # A page says by its rows and its length where it goes on.
     data = SUMMARIES.dump_json(found.value or [])
-    headers = _caching(request, etags.of_bytes(data), found.tier)
+    # The same rows may be the end of the list at one time and not at another.
+    headers = _caching(request, etags.of_bytes(data + page.model_dump_json().encode()), found.tier)
     meta = CursorMeta(**about(request, stale=found.is_stale), page=page)
     return etags.unchanged(request, headers) or encoded(data, meta, headers)
 

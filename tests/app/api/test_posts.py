@@ -155,6 +155,24 @@ async def test_the_list_is_read_to_its_end_without_a_gap_or_a_repetition(here: A
         assert len(set(seen)) == len(seen)
 
 
+async def test_an_end_that_is_none_any_more_has_another_tag(here: Api, owner: psycopg.Connection) -> None:
+    user = await here.user()
+    for title in ("A", "B", "C"):
+        await user.made("posts", title=title, body="B")
+    first = (await user.get("posts", params={"limit": 1})).json()
+    rest = {"limit": 2, "cursor": first["meta"]["page"]["next_cursor"]}
+    end = await user.get("posts", params=rest)
+    owner.execute(
+        "INSERT INTO posts (user_id, slug, title, body, published_at) "
+        "SELECT user_id, 'older', 'Older', 'B', now() - interval '1 day' FROM posts LIMIT 1"
+    )
+    same = await user.get("posts", params=rest, headers={"if-none-match": end.headers["etag"]})
+    assert end.json()["meta"]["page"]["next_cursor"] is None
+    assert same.status_code == 200
+    assert same.json()["data"] == end.json()["data"]
+    assert same.json()["meta"]["page"]["next_cursor"]
+
+
 async def test_the_most_liked_come_first(here: Api, owner: psycopg.Connection) -> None:
     author = await here.user()
     owner.execute(
