@@ -88,11 +88,8 @@ def migrated_template(postgres: Postgres) -> str:
 @pytest.fixture
 def database(postgres: Postgres, migrated_template: str) -> Iterator[str]:
     """Name of a database of the test's own with the newest schema."""
-    name = postgres.create_database(migrated_template)
-    try:
+    with postgres.database(migrated_template) as name:
         yield name
-    finally:
-        postgres.drop_database(name)
 
 
 @pytest.fixture
@@ -110,11 +107,8 @@ def application_url(postgres: Postgres, database: str) -> str:
 @pytest.fixture
 def empty_database_url(postgres: Postgres) -> Iterator[str]:
     """DSN of a database without a schema, as its owner."""
-    name = postgres.create_database()
-    try:
+    with postgres.database() as name:
         yield postgres.url(name)
-    finally:
-        postgres.drop_database(name)
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 
 import redis
@@ -13,6 +15,7 @@ from tools.app.servers import (
     PgBouncer,
     Postgres,
     Redis,
+    Server,
     as_user,
     binary,
     free_port,
@@ -48,43 +51,34 @@ def free_cluster_port() -> int:
 def new_postgres(**settings: str) -> Postgres:
     """A running, empty cluster with the stack's roles; `remove` it."""
     server = Postgres(free_port(), new_directory("postgres"), settings=settings)
-    try:
+    with _removed_on_failure(server):
         server.initialise()
         server.start()
         server.create_roles()
-    except BaseException:
-        server.remove()
-        raise
     return server
 
 
 def new_pgbouncer(postgres: Postgres, **settings: str | int) -> PgBouncer:
     """A running PgBouncer before `postgres`; `remove` it."""
     server = PgBouncer(free_port(), new_directory("pgbouncer"), postgres_port=postgres.port, settings=settings)
-    try:
+    with _removed_on_failure(server):
         server.configure()
         server.start()
-    except BaseException:
-        server.remove()
-        raise
     return server
 
 
 def new_redis() -> Redis:
     """A running Redis; `remove` it."""
     server = Redis(free_port(), new_directory("redis"))
-    try:
+    with _removed_on_failure(server):
         server.start()
-    except BaseException:
-        server.remove()
-        raise
     return server
 
 
 def new_redis_cluster(nodes: int = 3) -> list[Redis]:
     """Primaries that share the slots, without replicas; `remove` each."""
     servers = [Redis(free_cluster_port(), new_directory("redis"), clustered=True) for _ in range(nodes)]
-    try:
+    with _removed_on_failure(*servers):
         for server in servers:
             server.start()
         addresses = [f"127.0.0.1:{server.port}" for server in servers]
@@ -92,11 +86,18 @@ def new_redis_cluster(nodes: int = 3) -> list[Redis]:
         subprocess.run(command, check=True, capture_output=True)
         for server in servers:
             wait_until(partial(_knows_all, server.port, nodes), "the cluster does not form")
+    return servers
+
+
+@contextmanager
+def _removed_on_failure(*servers: Server) -> Iterator[None]:
+    """A server that does not start leaves neither a process nor a directory."""
+    try:
+        yield
     except BaseException:
         for server in servers:
             server.remove()
         raise
-    return servers
 
 
 def _knows_all(port: int, nodes: int) -> bool:

@@ -12,6 +12,7 @@ import tempfile
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, Final
@@ -249,6 +250,15 @@ class Postgres(Server):
         with psycopg.connect(self.url("postgres", "postgres"), autocommit=True) as connection:
             connection.execute(f"CREATE DATABASE {name} OWNER {OWNER}{source}".encode())
         return name
+
+    @contextmanager
+    def database(self, template: str | None = None) -> Iterator[str]:
+        """Lend a database that `create_database` makes; its name. It is gone afterwards."""
+        name = self.create_database(template)
+        try:
+            yield name
+        finally:
+            self.drop_database(name)
 
     def drop_database(self, name: str) -> None:
         """Remove it, whoever is connected."""

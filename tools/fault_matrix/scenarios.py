@@ -8,7 +8,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from infra.errors import UserError
@@ -90,9 +90,7 @@ def run(scenario: Scenario, patient: Patient, rng: random.Random) -> Run:
     seconds = time.monotonic() - began
     left = patient.left()
     settled = finished.code == 0 and patient.local.preview().progress.changed == 0
-    note = "" if settled else finished.text.replace("\n", " ")
-    if scenario.hurt is each_refused:
-        note = f"{ended.text} {note}".strip()
+    trouble = "" if settled else finished.text.replace("\n", " ")
     return Run(
         alone=not recovery.prepared and outcomes <= {Outcome.REPEATED},
         whole=settled,
@@ -100,7 +98,7 @@ def run(scenario: Scenario, patient: Patient, rng: random.Random) -> Run:
         duplicates=len(left.duplicates),
         replaced=len(wanted - patient.data()),
         seconds=seconds,
-        note="; ".join([note, *left.orphans, *left.duplicates]).strip("; "),
+        note="; ".join(filter(None, [ended.note, trouble, *left.orphans, *left.duplicates])),
     )
 
 
@@ -130,7 +128,7 @@ def each_refused(patient: Patient, _: random.Random) -> Ended:
     while (ended := patient.up()).code and attempts < patient.changes:
         attempts += 1
         refused += ended.text.count("a planted fault")
-    return Ended(ended.code, f"{refused} changes were refused in {attempts} updates")
+    return replace(ended, note=f"{refused} changes were refused in {attempts} updates")
 
 
 def throttling(patient: Patient, _: random.Random) -> Ended:

@@ -45,10 +45,11 @@ PRODUCT_CHANGES: Final = 375
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How an `up` ended: its exit code, and what it printed."""
+    """How an `up` ended: its exit code, what it printed, and what is worth keeping of how it went."""
 
     code: int
     text: str
+    note: str = ""
 
     @property
     def changes(self) -> dict[str, int]:

@@ -16,11 +16,8 @@ from tests.app.wired import at
 @pytest.fixture(scope="session")
 def api_database(postgres: Postgres, migrated_template: str) -> Iterator[str]:
     """One database for all tests of the API: copies would take most of the time."""
-    name = postgres.create_database(migrated_template)
-    try:
+    with postgres.database(migrated_template) as name:
         yield name
-    finally:
-        postgres.drop_database(name)
 
 
 @pytest.fixture

@@ -14,11 +14,8 @@ from tests.app.servers import APPLICATION, Postgres
 @pytest.fixture(scope="session")
 def auth_database(postgres: Postgres, migrated_template: str) -> Iterator[str]:
     """One database for all tests of authentication: copies would take most of the time."""
-    name = postgres.create_database(migrated_template)
-    try:
+    with postgres.database(migrated_template) as name:
         yield name
-    finally:
-        postgres.drop_database(name)
 
 
 @pytest.fixture

@@ -17,11 +17,8 @@ NewNode = Callable[..., Node]
 @pytest.fixture(scope="session")
 def sockets_database(postgres: Postgres, migrated_template: str) -> Iterator[str]:
     """One database for all tests; each makes users of its own."""
-    name = postgres.create_database(migrated_template)
-    try:
+    with postgres.database(migrated_template) as name:
         yield name
-    finally:
-        postgres.drop_database(name)
 
 
 @pytest.fixture
