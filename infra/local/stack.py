@@ -146,7 +146,7 @@ class LocalStack:
             ).stdout
         except automation.errors.CommandError as error:
             msg = f"`{args[0]}` of stack {self.name} failed"
-            raise OperationError(msg, complaints(str(error))) from None
+            raise OperationError(msg, complaints(str(error)) + self._killed()) from None
 
     def outputs(self) -> dict[str, Any]:
         """Outputs of the last `up`; empty when there was none.
@@ -341,12 +341,16 @@ class LocalStack:
             msg = f"another command is working on stack {self.name} (process {alive[0]})"
             raise UserError(msg, ["wait until it is done"])
 
+    def _killed(self) -> list[str]:
+        """The mend where a killed command has left its lock: what it was writing may be cut off."""
+        return [f"bring state and cloud together: `headroom recover {self.name} --local`"] if self.locks() else []
+
     def _refuse_locked(self) -> None:
         self.refuse_working()
         if locks := self.locks():
             msg = f"an earlier command on stack {self.name} was killed (process {locks[0]})"
-            mend = f"bring state and cloud together: `headroom recover {self.name} --local`"
-            raise UserError(msg, [mend, "or empty the local cloud and forget the stack: `headroom local reset`"])
+            reset = "or empty the local cloud and forget the stack: `headroom local reset`"
+            raise UserError(msg, [*self._killed(), reset])
 
     def locks(self) -> list[int]:
         """Processes that work on the stack, or did when they were killed."""
