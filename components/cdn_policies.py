@@ -20,8 +20,8 @@ ANONYMOUS_SECONDS = 300
 DAY_SECONDS = 86_400
 IMAGE_SECONDS = 2_592_000
 """How long an edge may keep a resized image that says nothing about itself."""
-IMAGE_QUERIES = ("f", "h", "q", "w")
-"""Format, height, quality and width: all that the resizer is told. It has a list of allowed values for each."""
+IMAGE_QUERIES = ("w",)
+"""The width: all that the resizer is told beside the format. It has a list of them, and refuses any other."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -125,7 +125,7 @@ class CdnPolicies(Component):
         return self._create_cache("immutable", YEAR_SECONDS, YEAR_SECONDS, YEAR_SECONDS, cookies=None, headers=())
 
     def _create_images_cache(self) -> pulumi.Output[str]:
-        """A month, unless the resizer says otherwise; a copy for each size, quality and accepted format.
+        """A month, unless the resizer says otherwise; a copy for each width and accepted format.
 
         Other query strings neither make another copy nor reach the resizer. `Accept` is what the function made of it.
         """

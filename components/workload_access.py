@@ -28,6 +28,8 @@ from components.search import statements as search_statements
 APP = "app"
 IMAGES = "images"
 """Role and name of the pods that resize images. Not of `APP`: they reach neither databases nor secrets."""
+PUBLIC_UPLOADS = "public"
+"""Where in the bucket of uploads the application puts what anybody may see: all that those pods may read."""
 MIGRATION = "migration"
 UPKEEP = "upkeep"
 """Role and name of the nightly job, which is fenced as the migration is."""
@@ -131,8 +133,9 @@ def statements(role: str, access: AwsAccess, region: str, roles: Collection[str]
             _allow_key(["kms:Decrypt", "kms:GenerateDataKey"], access.data_key_arn, "s3", region),
         ]
     if "originals" in needs:
+        public = pulumi.Output.concat(access.uploads_bucket_arn, f"/{PUBLIC_UPLOADS}/*")
         result += [
-            _allow(["s3:GetObject"], [objects]),
+            _allow(["s3:GetObject"], [public]),
             _allow_key(["kms:Decrypt"], access.data_key_arn, "s3", region),
         ]
     if "events" in needs:

@@ -49,9 +49,14 @@ class NewUpload(New):
     """An image or another file."""
 
     kind: Literal["image", "file"]
+    public: bool = False
+    """Anybody may see it, in the sizes that pages show; for images only, and for good."""
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
+        if self.public and self.kind != "image":
+            msg = "only images can be public"
+            raise ValueError(msg)
         return self.fit(self.kind)
 
 
@@ -75,7 +80,11 @@ class UploadForm(BaseModel):
 
 
 class Upload(BaseModel):
-    """A file; `url` gives it for an hour, and is null until the upload was completed."""
+    """A file; `url` gives it for an hour, and is null until the upload was completed.
+
+    `public_url` gives a public image to anybody: with `?w=` and one of 160, 320, 640, 960, 1280 and 1920, the width in
+    pixels. It is null for what is not public, and where nothing resizes images.
+    """
 
     id: UUID
     kind: Literal["image", "video", "file"]
@@ -85,3 +94,4 @@ class Upload(BaseModel):
     created_at: datetime
     completed_at: datetime | None
     url: str | None
+    public_url: str | None

@@ -16,7 +16,7 @@ from app.data.connection import Row, Writing
 from app.limits.policies import STANDARD, VIDEO_UPLOAD, Exemption, Policy
 from app.ops.errors import AppError
 from app.uploads.models import New, NewUpload, NewVideo, Upload, UploadForm
-from app.uploads.storage import UPLOAD_SECONDS, Storage, key_of
+from app.uploads.storage import PUBLIC, UPLOAD_SECONDS, Storage, key_of
 from app.worker.jobs import enqueue
 
 LIMITS: dict[str, Policy | Exemption] = {
@@ -71,7 +71,7 @@ def router() -> APIRouter:
 async def begin_upload(body: NewUpload, request: Request, own: TheOwn, bucket: TheStorage) -> Answer[UploadForm]:
     """A form to post an image or another file with."""
     async with own.writing() as writing:
-        form = await _begin(writing, own.user_id, body, body.kind, bucket)
+        form = await _begin(writing, own.user_id, body, body.kind, bucket, public=body.public)
     return answer(request, form)
 
 
@@ -91,7 +91,9 @@ async def begin_video(body: NewVideo, request: Request, own: TheOwn, bucket: The
 
 
 @_routes.post("/{upload_id}/complete", responses=refusals(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT))
-async def complete_upload(upload_id: UUID, request: Request, own: TheOwn, bucket: TheStorage) -> Answer[Upload]:
+async def complete_upload(
+    upload_id: UUID, request: Request, here: TheHere, own: TheOwn, bucket: TheStorage
+) -> Answer[Upload]:
     """Say that the file was posted. What S3 has is compared with what was announced; a second time changes nothing."""
     async with own.reading() as reading:
         row = await reading.fetchrow(_ONE, upload_id, own.user_id)
@@ -119,17 +121,19 @@ async def complete_upload(upload_id: UUID, request: Request, own: TheOwn, bucket
             row = completed or await writing.fetchrow(_ONE, upload_id, own.user_id)
         if row is None:
             raise NotFoundError
-    return answer(request, await _shown(row, bucket))
+    return answer(request, await _shown(row, bucket, here.settings.images_url))
 
 
 @_routes.get("/{upload_id}", responses=refusals(HTTPStatus.NOT_FOUND))
-async def read_upload(upload_id: UUID, request: Request, own: TheOwn, bucket: TheStorage) -> Answer[Upload]:
+async def read_upload(
+    upload_id: UUID, request: Request, here: TheHere, own: TheOwn, bucket: TheStorage
+) -> Answer[Upload]:
     """A file of the user, with a link."""
     async with own.reading() as reading:
         row = await reading.fetchrow(_ONE, upload_id, own.user_id)
     if row is None:
         raise NotFoundError
-    return answer(request, await _shown(row, bucket))
+    return answer(request, await _shown(row, bucket, here.settings.images_url))
 
 
 @_routes.delete("/{upload_id}", status_code=HTTPStatus.NO_CONTENT, responses=refusals(HTTPStatus.NOT_FOUND))
@@ -146,9 +150,11 @@ async def delete_upload(upload_id: UUID, own: TheOwn, bucket: TheStorage) -> Non
         await bucket.delete(key)
 
 
-async def _begin(writing: Writing, user_id: UUID, new: New, kind: str, bucket: Storage) -> UploadForm:
+async def _begin(
+    writing: Writing, user_id: UUID, new: New, kind: str, bucket: Storage, *, public: bool = False
+) -> UploadForm:
     upload_id = uuid4()
-    key, sha256 = key_of(kind, user_id, upload_id), bytes.fromhex(new.sha256)
+    key, sha256 = key_of(kind, user_id, upload_id, public=public), bytes.fromhex(new.sha256)
     await writing.execute(
         "INSERT INTO uploads (id, user_id, object_key, kind, content_type, size_bytes, sha256, name) "
         "VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
@@ -165,11 +171,12 @@ async def _begin(writing: Writing, user_id: UUID, new: New, kind: str, bucket: S
     return UploadForm(id=upload_id, url=form.url, fields=dict(form.fields), expires_in_seconds=UPLOAD_SECONDS)
 
 
-async def _shown(row: Row, bucket: Storage) -> Upload:
-    url = None
+async def _shown(row: Row, bucket: Storage, images_url: str | None) -> Upload:
+    url = public_url = None
     if row["completed_at"] is not None:
-        url = await bucket.link(row["object_key"], row["name"], inline=row["kind"] == "image")
-    return Upload(
-        **{name: row[name] for name in Upload.model_fields if name != "url"},
-        url=url,
-    )
+        key = row["object_key"]
+        url = await bucket.link(key, row["name"], inline=row["kind"] == "image")
+        if images_url and key.startswith(f"{PUBLIC}/"):
+            public_url = images_url + key.removeprefix(PUBLIC)
+    known = {name: row[name] for name in Upload.model_fields if not name.endswith("url")}
+    return Upload(**known, url=url, public_url=public_url)

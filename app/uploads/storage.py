@@ -23,6 +23,8 @@ _NOT_FOUND = 404
 
 PREFIXES = {"image": "images", "video": "videos", "file": "files"}
 """Of objects by what they are."""
+PUBLIC = "public"
+"""Of images that anybody may see: where those who resize may read, and nowhere else."""
 EXPORTS = "exports"
 
 
@@ -41,9 +43,9 @@ class Stored(NamedTuple):
     sha256: bytes | None
 
 
-def key_of(kind: str, user_id: UUID, upload_id: UUID) -> str:
+def key_of(kind: str, user_id: UUID, upload_id: UUID, *, public: bool = False) -> str:
     """Where an upload is: what it is, whose it is, which one. Nothing of the file's name, which says too much."""
-    return f"{PREFIXES[kind]}/{user_id}/{upload_id}"
+    return f"{PUBLIC if public else PREFIXES[kind]}/{user_id}/{upload_id}"
 
 
 class Storage:
@@ -112,7 +114,7 @@ class Storage:
             OSError: S3 kept some.
         """
         number = 0
-        for prefix in (*PREFIXES.values(), EXPORTS):
+        for prefix in (*PREFIXES.values(), PUBLIC, EXPORTS):
             async for keys in self._keys(f"{prefix}/{user_id}/"):
                 objects = [{"Key": key} for key in keys]
                 answer = await self._s3.delete_objects(Bucket=self._bucket, Delete={"Objects": objects, "Quiet": True})

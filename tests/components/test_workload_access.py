@@ -168,11 +168,11 @@ def test_until_there_is_a_mail_service_the_worker_sends_mail(recorded: Record, s
     assert senders == ["worker"]
 
 
-def test_who_resizes_images_reads_uploads_and_nothing_else_of_aws(recorded: Record, site: Site) -> None:
+def test_who_resizes_images_reads_public_uploads_and_nothing_else_of_aws(recorded: Record, site: Site) -> None:
     statements = granted(recorded(lambda: build(site, compute=compute("images"), aws=LATER)), "images")
     assert {action for one in statements for action in one["Action"]} == {"s3:GetObject", "kms:Decrypt"}
     assert {resource for one in statements for resource in one["Resource"]} == {
-        "arn:aws:s3:::uploads/*",
+        "arn:aws:s3:::uploads/public/*",
         "arn:aws:kms:::data",
     }
 

@@ -6,11 +6,13 @@ from typing import Any
 from uuid import uuid4
 
 import boto3
+import psycopg
 import pytest
 
+from app.settings import Settings
 from app.uploads.models import SIZES
 from tests.app.api.world import Somebody
-from tests.app.uploads.world import BUCKET, World, policy, stored
+from tests.app.uploads.world import BUCKET, World, policy, stored, world
 from tests.app.worker.conftest import REGION
 
 CONTENT = b"\x89PNG and so on"
@@ -97,6 +99,8 @@ FORBIDDEN: tuple[dict[str, Any], ...] = (
     {"name": "../etc/passwd"},
     {"name": 'a"\r\nx: y'},
     {"kind": "video"},
+    {"kind": "file", "content_type": "text/csv", "public": True},
+    {"public": "perhaps"},
 )
 
 
@@ -156,3 +160,34 @@ async def test_a_deleted_upload_leaves_no_object(there: World) -> None:
     assert (await user.delete(f"uploads/{upload}")).status_code == 204
     assert stored(key) is None
     assert (await user.get(f"uploads/{upload}")).status_code == 404
+
+
+@pytest.mark.anyio
+async def test_where_nothing_resizes_images_what_is_public_has_no_address_either(there: World) -> None:
+    user = await there.user()
+    upload, key = await begun(user, public=True)
+    put(key)
+    answer = await user.post(f"uploads/{upload}/complete")
+    assert (answer.status_code, answer.json()["data"]["public_url"]) == (200, None)
+
+
+@pytest.mark.anyio
+async def test_what_is_public_has_an_address_for_all_once_it_is_there(
+    aws_url: str, given: Settings, owner: psycopg.Connection
+) -> None:
+    assert aws_url
+    resizing = given.model_copy(update={"images_url": "https://cdn.example.com/img"})
+    async with world(resizing, owner) as there:
+        user = await there.user()
+        private, private_key = await begun(user)
+        public, key = await begun(user, public=True)
+        assert key == f"public/{user.user_id}/{public}"
+        assert (await user.got(f"uploads/{public}"))["public_url"] is None
+        for upload, where in ((private, private_key), (public, key)):
+            put(where)
+            assert (await user.post(f"uploads/{upload}/complete")).status_code == 200
+        assert (await user.got(f"uploads/{private}"))["public_url"] is None
+        address = f"https://cdn.example.com/img/{user.user_id}/{public}"
+        assert (await user.got(f"uploads/{public}"))["public_url"] == address
+        assert (await user.delete(f"uploads/{public}")).status_code == 204
+        assert stored(key) is None

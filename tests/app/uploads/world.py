@@ -30,8 +30,8 @@ from tests.app.wired import started
 from tests.app.worker.conftest import REGION
 
 BUCKET = "uploads"
-EMPTY = """TRUNCATE audit_log, erasures, mail_senders, mail_suppressions, processed_jobs, webhook_events, video_views,
-    analytics.analytics_events"""
+EMPTY = """TRUNCATE audit_log, erasures, mail_senders, mail_suppressions, processed_jobs, webhook_events,
+    webhook_providers, video_views, analytics.analytics_events, consents"""
 """What does not go with the users."""
 
 

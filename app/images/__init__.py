@@ -1,0 +1,1 @@
+"""Pictures that users made public, in the sizes that pages ask for: the role `images`."""
