@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from app.data.connection import Row
+from app.data.connection import Row, Writing
 from app.data.database import Database
 from app.realtime.frames import WsMessage
 
@@ -77,7 +77,7 @@ async def missed(database: Database, user_id: UUID, room: UUID, last: UUID) -> R
     async with database.writer(user_id) as connection:
         rows = await connection.fetch(_AFTER, room, last, float(OVERLAP_SECONDS), REPLAYED + 1)
         is_known = bool(rows) or await connection.fetchval(_HAS, room, last)
-    return Replay([_message(row) for row in rows[:REPLAYED]], is_known and len(rows) <= REPLAYED)
+    return Replay([as_heard(row) for row in rows[:REPLAYED]], is_known and len(rows) <= REPLAYED)
 
 
 async def store(database: Database, user_id: UUID, room: UUID, message_id: UUID, body: str) -> Stored:
@@ -89,14 +89,24 @@ async def store(database: Database, user_id: UUID, room: UUID, message_id: UUID,
         UncertainError: nobody knows; the same id may be tried again.
     """
     async with database.writer(user_id) as connection:
-        row = await connection.fetchrow(_ADD, room, message_id, body)
-        found = row or await connection.fetchrow(_STORED, room, message_id)
+        return await add(connection, room, message_id, body)
+
+
+async def add(connection: Writing, room: UUID, message_id: UUID, body: str) -> Stored:
+    """As `store`, in a transaction of the user; publish it once that is committed.
+
+    Raises:
+        UnknownRoomError: there is no such room, or the id is another message's.
+    """
+    row = await connection.fetchrow(_ADD, room, message_id, body)
+    found = row or await connection.fetchrow(_STORED, room, message_id)
     if found is None:
         raise UnknownRoomError
-    return Stored(_message(found), is_new=row is not None)
+    return Stored(as_heard(found), is_new=row is not None)
 
 
-def _message(row: Row) -> WsMessage:
+def as_heard(row: Row) -> WsMessage:
+    """A row of `messages`, as sockets get it."""
     data: dict[str, Any] = {
         "room": str(row["conversation_id"]),
         "user_id": str(row["user_id"]),

@@ -8,14 +8,16 @@ import os
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
 
 from tests.app.servers import wait_until
-from tools.bench_app.figures import Cost, Figures, verdict
-from tools.bench_app.load import Request, closed_loop, mixed, open_loop, percentile
+from tools.bench_app.accounts import World
+from tools.bench_app.figures import Cost, Figures, Load, least, verdict
+from tools.bench_app.load import Request, Results, closed_loop, mixed, open_loop, percentile
 from tools.bench_app.operations import Mix
 from tools.bench_app.processes import cpu_seconds, memory_mib, tree
 
@@ -124,3 +126,31 @@ def test_a_ratio_is_of_the_same_round() -> None:
     assert (ratio.least, ratio.median, ratio.most) == (2, 2, 2)
     assert verdict(ratio.median, 2.0) == "2 or less: met"
     assert verdict(2.1, 2.0) == "2 or less: missed"
+
+
+def loaded(answers: dict[tuple[str, int], int], lookups: dict[tuple[str, str], int]) -> Load:
+    """One round of the open loop."""
+    return Load(Results(answers=Counter(answers)), server_cores=1, memory_mib=1, lookups=lookups)
+
+
+def test_whatever_was_not_wanted_is_shown_by_what_was_asked_for() -> None:
+    rounds = [loaded({("feed", 200): 90, ("login", 503): 2, ("feed", 0): 1}, {}), loaded({("login", 503): 1}, {})]
+    figures = Figures({}, rounds, [], Mix({}, 0), 500)
+    assert figures.answers == 94
+    assert figures.failures == {"login: 503": 3, "feed: no answer": 1}
+
+
+def test_a_lookup_is_a_hit_where_the_database_was_not_asked() -> None:
+    lookups = {("post", "L1"): 60, ("post", "L2"): 20, ("post", "DB"): 20, ("privileges", "L1"): 100}
+    hits = Figures({}, [loaded({}, {}), loaded({}, lookups)], [], Mix({}, 0), 500).hit_percents
+    assert hits == {"all": pytest.approx(90), "post": pytest.approx(80), "privileges": 100}
+    assert (least(hits["all"], 95), least(95, 95)) == ("95 or more: missed", "95 or more: met")
+
+
+def test_who_logs_in_under_load_ends_nobodys_session_and_rounds_go_on_where_the_last_one_ended() -> None:
+    world = World(["a", "b"], ["c@example.com", "d@example.com"], "x-address", "", ("", ""), [])
+    first, second = next(world.requests("login")), next(world.requests("login"))
+    assert b"c@example.com" in first.message
+    assert b"d@example.com" in second.message
+    assert b"authorization" not in first.message + second.message
+    assert first.message.split(b"x-address: ")[1][:12] != second.message.split(b"x-address: ")[1][:12]

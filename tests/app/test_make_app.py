@@ -11,8 +11,10 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http import HTTPStatus
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.app.servers import free_port, new_directory, wait_until
@@ -95,13 +97,45 @@ def test_the_readmes_calls_work_and_ctrl_c_leaves_nothing(directory: Path) -> No
         found = answers(port, in_readme())
         assert len(found) == 2
         assert not any("error" in answer for answer in found), found
-        assert len(processes_in(directory)) >= 5
+        assert len(processes_in(directory)) >= 6
+        assert exported(port).status_code == HTTPStatus.OK
         # While it runs, a second one is told what to do.
         assert "it runs already" in refused(directory, free_port())
         assert f"--port {port}: Address already in use" in refused(directory, port)
     assert processes_in(directory) == []
     with socket.socket() as probe:
         assert probe.connect_ex(("127.0.0.1", port)) != 0
+
+
+def exported(port: int) -> httpx.Response:
+    """The copy of the user's data, which the API leaves to the outbox, and the worker makes."""
+    credentials = {"email": "ada@example.com", "password": "a long sentence of mine", "delivery": "body"}
+    with httpx.Client(base_url=f"http://127.0.0.1:{port}/api/v1", timeout=30) as client:
+        token = client.post("/auth/login", json=credentials).json()["access_token"]
+        client.headers["authorization"] = f"Bearer {token}"
+        asked = client.post("/privacy/exports").raise_for_status().json()["data"]
+        url = None
+
+        def is_done() -> bool:
+            nonlocal url
+            url = client.get(f"/privacy/exports/{asked['id']}").raise_for_status().json()["data"]["url"]
+            return url is not None
+
+        wait_until(is_done, "nobody makes the export")
+    return httpx.get(str(url))
+
+
+def do(directory: Path, *command: str) -> subprocess.CompletedProcess[str]:
+    """A command of an operator's."""
+    start = [sys.executable, "-m", "tools.app.do", "--directory", str(directory)]
+    return subprocess.run([*start, *command], cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
+
+
+def test_a_command_where_nothing_ran_says_what_to_do(tmp_path: Path) -> None:
+    done = do(tmp_path, "administrator", "add", "ada@example.com")
+    assert done.returncode == 2
+    assert "make app" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def refused(directory: Path, port: int) -> str:
@@ -124,6 +158,10 @@ def test_data_is_there_again_and_even_a_killed_runner_leaves_nothing(directory: 
             found = answers(port, rest)
             assert len(found) == 1
             assert "error" not in found[0], found
+            # Last, as an administrator may not go on without a second factor.
+            done = do(directory, "administrator", "add", "ada@example.com")
+            assert (done.returncode, done.stderr) == (0, "")
+            assert " is an administrator\n" in done.stdout
             process.kill()
             wait_until(lambda: not processes_in(directory), "a server outlives the runner", 60)
 

@@ -15,6 +15,7 @@ import click
 from infra.errors import UserError
 from tools.app.local import Local, running
 from tools.app.servers import free_port
+from tools.bench_app.processes import memory_mib
 
 PORT: Final = 8080
 """Unless it is taken."""
@@ -41,7 +42,7 @@ def main() -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
     try:
-        with running(arguments.directory.resolve(), _port(arguments.port)) as local:
+        with running(arguments.directory.resolve(), _port(arguments.port), has_worker=True) as local:
             show(local)
             while (ended := local.ended()) is None:
                 time.sleep(POLL_SECONDS)
@@ -81,7 +82,10 @@ def show(local: Local) -> None:
     """Say where it is, and what to try."""
     click.echo(f"\nThe application listens; Ctrl-C stops it.\n\nexport APP={local.application.url}")
     click.echo("\n".join(CALLS))
-    click.echo(f"\nIts log: {local.application.log}")
+    click.echo("\nMemory and logs:")
+    for server in local.servers:
+        if server.process is not None:
+            click.echo(f"{memory_mib(server.process.pid):5.0f} MiB  {server.log}")
     sys.stdout.flush()
 
 

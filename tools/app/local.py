@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import shutil
 import subprocess
@@ -22,6 +23,7 @@ import psycopg
 
 from app.data.seed import seed
 from infra.errors import UserError
+from tools.app.do import ENVIRONMENT
 from tools.app.environment import CREDENTIALS, Container, Places, containers, local, queues, signing_keys
 from tools.app.servers import PgBouncer, Postgres, Redis, Server, as_user, binary, free_port
 
@@ -60,6 +62,11 @@ class Application(Server):
     IS_UNPRIVILEGED: ClassVar[bool] = False
 
     @property
+    def name(self) -> str:
+        """Its role."""
+        return f"the application's {self.variables['SERVICE_ROLE']}"
+
+    @property
     def environ(self) -> Mapping[str, str]:
         """The stack's, the PATH, and where temporary files go: a killed one leaves them."""
         return {**self.variables, "PATH": os.environ["PATH"], "TMPDIR": str(self.directory)}
@@ -94,6 +101,8 @@ class Local:
 
     Attributes:
         planned: variables of the API's container as the stack has them.
+        application: the API's process, and its children.
+        worker: what does the jobs that the API leaves, if it was asked for.
     """
 
     planned: Mapping[str, str]
@@ -102,20 +111,27 @@ class Local:
     redis: Redis
     moto: Moto
     application: Application
+    worker: Application | None
+
+    @property
+    def servers(self) -> list[Server]:
+        """All of them, in the order of their start."""
+        found = (self.postgres, self.pgbouncer, self.redis, self.moto, self.application, self.worker)
+        return [one for one in found if one is not None]
 
     def ended(self) -> Server | None:
         """A server that is no more."""
-        servers = (self.postgres, self.pgbouncer, self.redis, self.moto, self.application)
-        return next((one for one in servers if one.process is None or one.process.poll() is not None), None)
+        return next((one for one in self.servers if one.process is None or one.process.poll() is not None), None)
 
 
 @contextmanager
-def running(directory: Path, port: int, **changes: str) -> Iterator[Local]:
+def running(directory: Path, port: int, *, has_worker: bool = False, **changes: str) -> Iterator[Local]:
     """Start everything, and stop it at the end; data stays in `directory` for the next time.
 
     Args:
         directory: of its own.
         port: of the application.
+        has_worker: whether jobs are done; a measurement of the API wants nobody beside it.
         changes: variables of the application that shall differ from the stack's.
 
     Raises:
@@ -164,9 +180,10 @@ def running(directory: Path, port: int, **changes: str) -> Iterator[Local]:
                 seed(owner)
             (directory / MARK).touch()
         variables = {**local(told["api"], places, secrets, port), **changes}
-        application = Application(port, _directory(directory, "api"), variables=variables)
-        with _step("application"):
-            _start(stack, application)
+        (directory / ENVIRONMENT).write_text(json.dumps(variables), encoding="utf-8")
+        application = _serve(stack, directory, port, variables)
+        own = free_port()
+        worker = _serve(stack, directory, own, local(told["worker"], places, secrets, own)) if has_worker else None
         yield Local(
             planned=told["api"].environ,
             postgres=postgres,
@@ -174,6 +191,7 @@ def running(directory: Path, port: int, **changes: str) -> Iterator[Local]:
             redis=redis,
             moto=moto,
             application=application,
+            worker=worker,
         )
 
 
@@ -211,6 +229,15 @@ def _start(stack: ExitStack, server: Server) -> None:
         lines = [line.removeprefix("- ") for line in str(error).splitlines()[-3:]]
         msg = f"{server.name} does not start; its log: {server.log}"
         raise UserError(msg, lines) from None
+
+
+def _serve(stack: ExitStack, directory: Path, port: int, variables: Mapping[str, str]) -> Application:
+    """Start a role."""
+    role = variables["SERVICE_ROLE"]
+    application = Application(port, _directory(directory, role), variables=variables)
+    with _step(role):
+        _start(stack, application)
+    return application
 
 
 @contextmanager

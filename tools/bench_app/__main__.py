@@ -17,32 +17,52 @@ import asyncio
 import json
 import os
 import random
+import re
 import shutil
 import socket
 import sys
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from pathlib import Path
 from typing import ClassVar, Final
 from uuid import UUID
 
+import httpx
 import psycopg
 from rich.console import Console
 from rich.table import Table
 
+from app.ops.loop import INTERVAL_SECONDS, STORE_SECONDS
 from app.settings import Settings, read
 from infra.errors import UserError
 from tools.app.local import DATABASE, Application, Local, running
 from tools.app.servers import Server, free_port, new_directory
 from tools.bench_app import accounts, operations
 from tools.bench_app.accounts import SHARES, World
-from tools.bench_app.figures import BLENDED_AIM_MS, PAIRS, RATIO_AIM, Cost, Figures, Load, Spread, rows, verdict
+from tools.bench_app.figures import (
+    ALL_KINDS,
+    BLENDED_AIM_MS,
+    HIT_AIM_PERCENT,
+    PAIRS,
+    RATIO_AIM,
+    Cost,
+    Figures,
+    Load,
+    Spread,
+    least,
+    rows,
+    verdict,
+)
 from tools.bench_app.load import Request, closed_loop, mixed, open_loop, percentile
+from tools.bench_app.operations import Operation
 from tools.bench_app.processes import cpu_seconds, memory_mib
 
 CONNECTIONS: Final = 16
 WARM_SECONDS: Final = 1.0
+REDIRECT_AIM_MS: Final = 5.0
 
 
 @dataclass
@@ -163,7 +183,7 @@ def _measured(plan: Plan, local: Local, pod: Application, peer: Peer) -> Figures
     return Figures(
         costs,
         loads,
-        asyncio.run(operations.measure(settings, users)),
+        [*asyncio.run(operations.measure(settings, users)), asyncio.run(_redirects(world, local.application))],
         asyncio.run(operations.mix(settings, users)),
         plan.rate,
     )
@@ -205,7 +225,34 @@ async def _load(pod: Application, world: World, plan: Plan, seed: int) -> Load:
     before = cpu_seconds(_process(pod))
     results = await open_loop(pod.port, requests, rate=plan.rate, seconds=plan.load_seconds, seed=seed)
     used = cpu_seconds(_process(pod)) - before
-    return Load(results, used / results.seconds, memory_mib(_process(pod)))
+    return Load(results, used / results.seconds, memory_mib(_process(pod)), await _lookups(pod))
+
+
+async def _lookups(pod: Application) -> Counter[tuple[str, str]]:
+    """Of the cache, by kind and by the tier that answered, since the processes started."""
+    await asyncio.sleep(STORE_SECONDS + INTERVAL_SECONDS)
+    async with httpx.AsyncClient() as client:
+        page = (await client.get(f"{pod.url}/metrics")).raise_for_status().text
+    found: Counter[tuple[str, str]] = Counter()
+    for kind, tier, count in re.findall(_LOOKUPS, page, re.MULTILINE):
+        found[kind, tier] += int(float(count))
+    return found
+
+
+_LOOKUPS: Final = r'^cache_lookups_total\{kind="(\w+)",tier="(\w+)".*\} (\S+)$'
+
+
+async def _redirects(world: World, application: Application) -> Operation:
+    """Whole requests, one after the other.
+
+    Raises:
+        UserError: some were refused.
+    """
+    results = await closed_loop(application.port, world.requests("redirect"), connections=1, seconds=1)
+    if set(results.statuses) != {HTTPStatus.SEE_OTHER}:
+        msg = f"the paywall does not redirect: {dict(results.statuses)}"
+        raise UserError(msg)
+    return Operation("redirect from a paid page, as a request", results.latencies["redirect"], REDIRECT_AIM_MS)
 
 
 def _process(server: Server) -> int:
@@ -242,10 +289,16 @@ def show(figures: Figures, plan: Plan, console: Console) -> None:
     for name, spread, aim in rows(figures):
         table.add_row(name, _spread(spread, 1), aim)
     console.print(table, "")
+    failures = ", ".join(f"{name} {count} times" for name, count in figures.failures.items())
+    console.print(f"of {figures.answers:,} requests refused or failed: {failures or 'none'}")
     console.print(
-        f"refused or failed: {figures.failures}; cores: {_spread(cores, 2)} of the application,"
-        f" {_spread(own, 2)} of the generator; memory: {_spread(memory, 0)} MiB\n"
+        f"cores: {_spread(cores, 2)} of the application, {_spread(own, 2)} of the generator;"
+        f" memory: {_spread(memory, 0)} MiB\n"
     )
+    table = Table("cache under load", "% without the database", "aim", box=None, pad_edge=False, header_style="bold")
+    for name, percent in figures.hit_percents.items():
+        table.add_row(name, f"{percent:.1f}", "" if name != ALL_KINDS else least(percent, HIT_AIM_PERCENT))
+    console.print(table, "")
     table = Table("single operation", "median ms", "p95 ms", "aim (median)", box=None, header_style="bold")
     for one in figures.operations:
         middle = percentile(one.milliseconds, 50)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import httpx
@@ -15,6 +16,9 @@ from tools.bench_app.load import Request
 
 USERS: Final = 100
 """Each may ask 1,000 times a minute; so many stay below that at any rate that this machine reaches."""
+LOGINS: Final = 20
+"""Further ones, who do nothing but log in: the sixth login of a user ends the session of the first, whose token would
+be refused from then on. Each may try a hundred times in a quarter of an hour."""
 TOGETHER: Final = 2
 ATTEMPTS: Final = 5
 PASSWORD: Final = "a long sentence of mine"  # noqa: S105 of accounts that nobody keeps
@@ -31,44 +35,38 @@ SHARES: Final[Mapping[str, float]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
-    """One user, logged in."""
-
-    email: str
-    token: str
-
-
-@dataclass(frozen=True, slots=True)
 class World:
     """What requests are made of.
 
     Attributes:
-        accounts: of their own addresses.
+        tokens: of users who are logged in.
+        logins: addresses of those who log in, and nothing else.
         address_header: has the client's address.
         cursor: where the feed goes on.
         after: time and id of the last post before that.
         slugs: of posts.
     """
 
-    accounts: Sequence[Account]
+    tokens: Sequence[str]
+    logins: Sequence[str]
     address_header: str
     cursor: str
     after: tuple[str, str]
     slugs: Sequence[str]
+    _numbers: defaultdict[str, Iterator[int]] = field(default_factory=lambda: defaultdict(itertools.count), init=False)
 
     def requests(self, name: str) -> Iterator[Request]:
-        """Requests of one name, each of another user, for ever."""
-        for number in itertools.count():
-            account = self.accounts[number % len(self.accounts)]
-            yield Request(name, self._message(name, number, account))
+        """Requests of one name, each of another user, for ever; where a call before this one ended, it goes on."""
+        for number in self._numbers[name]:
+            yield Request(name, self._message(name, number))
 
-    def _message(self, name: str, number: int, account: Account) -> bytes:
-        own = {"authorization": f"Bearer {account.token}"}
+    def _message(self, name: str, number: int) -> bytes:
+        own = {"authorization": f"Bearer {self.tokens[number % len(self.tokens)]}"}
         if name == "post, create":
             return message("POST", "/api/v1/posts", own, {"title": f"Post {number}", "body": "Some words. " * 20})
         if name == "login":
             # Five a minute from an address.
-            body = {"email": account.email, "password": PASSWORD, "delivery": "body"}
+            body = {"email": self.logins[number % len(self.logins)], "password": PASSWORD, "delivery": "body"}
             return message("POST", "/api/v1/auth/login", {self.address_header: address(number)}, body)
         if name == "posts":
             # Of nobody who is logged in: 100 a minute from an address.
@@ -79,6 +77,7 @@ class World:
             "post": f"/api/v1/posts/{self.slugs[number % len(self.slugs)]}",
             "search": "/api/v1/search?q=growth",
             "health": "/health",
+            "redirect": "/api/v1/auth/paywall?to=/reports",
         }
         return message("GET", paths[name], own)
 
@@ -97,8 +96,13 @@ def address(number: int) -> str:
     return f"198.18.{number // 250 % 250}.{number % 250 + 1}"
 
 
+def email(number: int) -> str:
+    """Of a user."""
+    return f"bench{number}@example.com"
+
+
 async def create(url: str, address_header: str, users: int = USERS) -> World:
-    """Register users, log them in, and look at the feed.
+    """Register users and log them in, and those who only log in; look at the feed.
 
     Raises:
         httpx.HTTPStatusError: something is refused.
@@ -106,23 +110,26 @@ async def create(url: str, address_header: str, users: int = USERS) -> World:
     gate = asyncio.Semaphore(TOGETHER)
     async with httpx.AsyncClient(base_url=f"{url}/api/v1", timeout=30) as client:
 
-        async def account(number: int) -> Account:
-            email = f"bench{number}@example.com"
-            body: dict[str, Any] = {"email": email, "password": PASSWORD}
+        async def account(number: int) -> str:
+            """Register, and log in; the token."""
+            body: dict[str, Any] = {"email": email(number), "password": PASSWORD}
             headers = {address_header: address(10_000 + number)}
             async with gate:
                 await _post(client, "/auth/register", body, headers)
+                if number >= users:
+                    return ""
                 answer = await _post(client, "/auth/login", {**body, "delivery": "body"}, headers)
-                token: str = answer.json()["access_token"]
-            return Account(email, token)
+            token: str = answer.json()["access_token"]
+            return token
 
-        accounts = await asyncio.gather(*(account(number) for number in range(users)))
-        answer = await client.get("/feed", headers={"authorization": f"Bearer {accounts[0].token}"})
+        tokens = await asyncio.gather(*(account(number) for number in range(users + LOGINS)))
+        answer = await client.get("/feed", headers={"authorization": f"Bearer {tokens[0]}"})
         feed = answer.raise_for_status().json()
     posts = feed["data"]
     last = posts[-1]
     return World(
-        accounts=accounts,
+        tokens=tokens[:users],
+        logins=[email(number) for number in range(users, users + LOGINS)],
         address_header=address_header,
         cursor=feed["meta"]["page"]["next_cursor"],
         after=(last["published_at"].replace("Z", "+00:00"), last["id"]),

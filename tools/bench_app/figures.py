@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from statistics import median
 from typing import Any, Final
 
+from app.cache.answers import Tier
 from tools.bench_app.load import Results, percentile
 from tools.bench_app.operations import Mix, Operation
 
 RATIO_AIM: Final = 2.0
+HIT_AIM_PERCENT: Final = 95.0
+ALL_KINDS: Final = "all"
 BLENDED_AIM_MS: Final = 5.0
 API_P95_MS, API_P99_MS = 300.0, 500.0
 P95_MS: Final[Mapping[str, float]] = {
@@ -54,11 +58,13 @@ class Load:
         results: what the clients saw.
         server_cores: that the application's processes used, on average; without database, pooler and Redis.
         memory_mib: of those processes.
+        lookups: of the application's cache since it started, by kind and by the tier that answered.
     """
 
     results: Results
     server_cores: float
     memory_mib: float
+    lookups: Mapping[tuple[str, str], int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,9 +108,30 @@ class Figures:
         return sorted({name for load in self.loads for name in load.results.latencies})
 
     @property
-    def failures(self) -> int:
-        """Answers under load that were none, or errors."""
-        return sum(count for load in self.loads for status, count in load.results.statuses.items() if status not in OK)
+    def hit_percents(self) -> dict[str, float]:
+        """Of all lookups of the pod, and of each kind's: those that the database was not asked for."""
+        total: Counter[str] = Counter()
+        loaded: Counter[str] = Counter()
+        for (kind, tier), count in self.loads[-1].lookups.items():
+            for name in (ALL_KINDS, kind):
+                total[name] += count
+                loaded[name] += count * (tier == Tier.LOADER)
+        return {name: 100 * (1 - loaded[name] / count) for name, count in total.most_common()}
+
+    @property
+    def answers(self) -> int:
+        """Under load, in all rounds."""
+        return sum(load.results.requests for load in self.loads)
+
+    @property
+    def failures(self) -> dict[str, int]:
+        """Answers under load that were none, or others than wanted: how often each kind of request got which."""
+        found: Counter[str] = Counter()
+        for load in self.loads:
+            for (name, status), count in load.results.answers.items():
+                if status not in OK:
+                    found[f"{name}: {status or 'no answer'}"] += count
+        return dict(found.most_common())
 
     def to_dict(self) -> dict[str, Any]:
         """For machines."""
@@ -116,10 +143,11 @@ class Figures:
             "ratios": {name: asdict(self.ratio(name, to)) for name, to in PAIRS},
             "load": {
                 "rate": self.rate,
+                "answers": self.answers,
                 "failures": self.failures,
-                "statuses": dict(sum((load.results.statuses for load in self.loads), start=_nothing())),
                 "server_cores": asdict(Spread.of([load.server_cores for load in self.loads])),
                 "memory_mib": asdict(Spread.of([load.memory_mib for load in self.loads])),
+                "cache_hit_percent": self.hit_percents,
                 "latency_ms": {name or "all": self._percentiles(name) for name in [None, *self.names]},
             },
             "operations": {
@@ -141,10 +169,6 @@ PAIRS: Final = (
 """What is compared with what."""
 
 
-def _nothing() -> Any:
-    return Results().statuses
-
-
 def _latencies(results: Results, name: str | None) -> Sequence[float]:
     if name is not None:
         return results.latencies[name]
@@ -154,6 +178,11 @@ def _latencies(results: Results, name: str | None) -> Sequence[float]:
 def verdict(value: float, most: float | None) -> str:
     """The aim, and whether it is met; empty where there is none."""
     return "" if most is None else f"{most:g} or less: {'met' if value <= most else 'missed'}"
+
+
+def least(value: float, aim: float) -> str:
+    """The aim that a value should not be below, and whether it is met."""
+    return f"{aim:g} or more: {'met' if value >= aim else 'missed'}"
 
 
 def rows(figures: Figures) -> Iterator[tuple[str, Spread, str]]:

@@ -20,11 +20,12 @@ import resource
 import statistics
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
+from typing import cast
 from uuid import UUID
 
 import psycopg
@@ -51,6 +52,8 @@ INSERT INTO auth_sessions (user_id, user_agent, second_factor, idle_seconds, exp
 SELECT user_id, '', false, 1800, now() + interval '1 day' FROM accounts RETURNING user_id, session_id"""
 PING, TEXT = 0x89, 0x81
 """First bytes of the server's frames; a length under 126 is the second."""
+EXTENDED = 126
+"""Two more bytes have the length (RFC 6455, section 5.2)."""
 
 
 @dataclass(frozen=True)
@@ -103,9 +106,8 @@ class Tab(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Ask for the upgrade."""
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 it is TCP
-        self._transport = transport
-        transport.write(self._request)
+        self._transport = cast("asyncio.Transport", transport)
+        self._transport.write(self._request)
         self._request = b""
 
     def data_received(self, data: bytes) -> None:
@@ -120,11 +122,24 @@ class Tab(asyncio.Protocol):
                 return
             self._is_open, self._received = True, rest
         for kind, payload in self._frames():
-            if kind == TEXT and not self.ready.done():
-                self.ready.set_result(None)
+            if kind == TEXT:
+                self.heard(payload)
             elif kind == PING:
                 # A mask of zeros leaves the payload as it is.
                 self._transport.write(bytes((0x8A, 0x80 | len(payload))) + bytes(4) + payload)
+
+    def heard(self, payload: bytes) -> None:
+        """A message of the server; the first one is `ready`."""
+        del payload
+        if not self.ready.done():
+            self.ready.set_result(None)
+
+    def tell(self, frame: Mapping[str, object]) -> None:
+        """Send a message; a mask of zeros leaves it as it is."""
+        payload = json.dumps(frame).encode()
+        size = len(payload)
+        length = bytes((0x80 | size,)) if size < EXTENDED else bytes((0x80 | EXTENDED,)) + size.to_bytes(2)
+        self._transport.write(bytes((TEXT,)) + length + bytes(4) + payload)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Nobody closes but at the end."""
@@ -138,7 +153,7 @@ class Tab(asyncio.Protocol):
         while len(self._received) > 1:
             kind, length = self._received[:2]
             start = 2
-            if length == 126:  # noqa: PLR2004 RFC 6455, section 5.2: two more bytes
+            if length == EXTENDED:
                 start, length = 4, int.from_bytes(self._received[2:4])
             if len(self._received) < start + length:
                 return
@@ -213,7 +228,8 @@ def measure(sockets: int, in_flight: int, idle_seconds: float) -> Result:
         process = node.process.pid
         users, tokens = asyncio.run(new_users(postgres.url(database, "postgres"), sockets))
         pipes = [
-            stack.enter_context(_Client(node.port, tokens[n::CLIENTS], in_flight // CLIENTS)) for n in range(CLIENTS)
+            stack.enter_context(Client(client, node.port, tokens[n::CLIENTS], in_flight // CLIENTS))
+            for n in range(CLIENTS)
         ]
         time.sleep(2)
         memory, cpu, begin = memory_mib(process), cpu_seconds(process), time.time()
@@ -249,19 +265,22 @@ def measure(sockets: int, in_flight: int, idle_seconds: float) -> Result:
     return result
 
 
-class _Client:
+class Client:
     """A process of clients, as a context manager that gives its pipe."""
 
-    def __init__(self, port: int, tokens: list[str], in_flight: int) -> None:
+    def __init__(self, run: Callable[..., None], *arguments: object) -> None:
+        """Prepare to call `run` with the arguments and the other end of the pipe."""
         context = get_context("spawn")
         self._pipe, other = context.Pipe()
-        self._process = context.Process(target=client, args=(port, tokens, in_flight, other), daemon=True)
+        self._process = context.Process(target=run, args=(*arguments, other), daemon=True)
 
     def __enter__(self) -> Connection:
+        """Start."""
         self._process.start()
         return self._pipe
 
     def __exit__(self, *_: object) -> None:
+        """Stop."""
         self._process.terminate()
         self._process.join()
 

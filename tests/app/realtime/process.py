@@ -24,7 +24,7 @@ from app.data.shards import Shards
 from app.limits.limiter import Limiter
 from app.ops import errors, logs, metrics
 from app.ops.drain import Drain
-from app.realtime.hub import Hub
+from app.realtime.hub import SOCKETS_PER_USER, Hub
 from app.realtime.publisher import Publisher
 from app.realtime.routes import router
 from app.realtime.server import UVICORN, closing_first, drop_unread
@@ -67,6 +67,7 @@ def application(given: dict[str, Any]) -> FastAPI:
                 Publisher(store),
                 auth.revocations,
                 capacity=given.get("capacity", 100),
+                per_user=given.get("per_user", SOCKETS_PER_USER),
                 recheck_seconds=given.get("recheck_seconds", 1),
             )
             await stack.enter_async_context(hub)
