@@ -83,6 +83,10 @@ bench: engine ## time of plan, preview and guard by resource, 10k against 1m (so
 app: $(INSTALLED) ## run the application with its servers on this machine; Ctrl-C stops all (PORT=, DIRECTORY=)
 	@$(BIN)/python -m tools.app $(if $(PORT),--port $(PORT)) $(if $(DIRECTORY),--directory $(DIRECTORY))
 
+.PHONY: app-do
+app-do: $(INSTALLED) ## a command in the application that runs: make app-do DO="administrator add ada@example.com"
+	@$(BIN)/python -m tools.app.do $(if $(DIRECTORY),--directory $(DIRECTORY)) $(DO)
+
 .PHONY: bench-app
 bench-app: $(INSTALLED) ## what the application's requests cost, and how long they take under load (some five minutes)
 	@$(BIN)/python -m tools.bench_app

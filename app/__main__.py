@@ -1,8 +1,12 @@
-"""`python -m app`: the container's only command, whatever its role."""
+"""`python -m app`: what a container does, whatever its role; with arguments, one command of an operator's."""
 
 import sys
 
-from app.main import main
-
 if __name__ == "__main__":
+    if arguments := sys.argv[1:]:
+        from app import commands
+
+        sys.exit(commands.main(arguments))
+    from app.main import main
+
     sys.exit(main())

@@ -11,7 +11,7 @@ from typing import Self
 from starlette.requests import HTTPConnection
 from starlette.types import Scope
 
-from app.auth.dependencies import credential
+from app.auth.dependencies import KNOWN, Known, credential
 from app.auth.errors import NotAuthenticatedError
 from app.auth.keys import KeyRing
 from app.auth.plans import SubscriptionPlans
@@ -166,7 +166,8 @@ def own_origins(settings: Settings) -> frozenset[str]:
 
 async def identify(scope: Scope) -> Identity | None:
     """Who asks, for the limits; None without a token that holds. Whether its session ended is the route's to ask."""
-    auth: Auth | None = scope.get("state", {}).get("auth")
+    state = scope.get("state", {})
+    auth: Auth | None = state.get("auth")
     found = credential(HTTPConnection(scope)) if auth else None
     if auth is None or found is None:
         return None
@@ -174,6 +175,7 @@ async def identify(scope: Scope) -> Identity | None:
         claims = await auth.tokens.verify_access(found.token)
     except NotAuthenticatedError:
         return None
+    state[KNOWN] = Known(claims, auth.revocations.ask(claims.session_id))
     try:
         async with asyncio.timeout(TIER_SECONDS):
             tier = await current_tier(auth.plans, claims.user_id)

@@ -20,7 +20,6 @@ from starlette.middleware.cors import CORSMiddleware
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
-from app.api.envelope import COMMON
 from app.assembly import Stores, authentication, identify, own_origins
 from app.auth.csrf import CSRF_HEADER
 from app.auth.middleware import Security
@@ -41,7 +40,7 @@ from app.ops.routes import operations
 from app.realtime.hub import Hub
 from app.realtime.publisher import Publisher
 from app.realtime.server import UVICORN, closing_first, drop_unread
-from app.roles import has_sockets, limits, parts
+from app.roles import has_sockets, include, limits
 from app.settings import WITHOUT_SECRETS, MigrationSettings, Settings, SettingsError, UpkeepSettings, read
 from app.state import State
 from app.worker.service import RELAYING_ROLE, working
@@ -113,13 +112,14 @@ def create_app(settings: Settings, *, pages: Pages | None = None) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
+        # `Tracing` and `Requests` measure; the framework's own would do so once more, and asks at every request.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
         middleware=middleware(settings, stores, observers),
         generate_unique_id_function=lambda route: route.name,
     )
     errors.install(app, MEANINGS)
     app.include_router(operations(readiness, pages.render if pages else render))
-    for part in parts(settings.service_role):
-        app.include_router(part.router, responses=COMMON)
+    include(app, settings.service_role)
     return app
 
 
@@ -129,7 +129,7 @@ async def enter(state: State, stack: AsyncExitStack, stores: Stores) -> None:
     if role not in WITHOUT_USERS:
         # Of the Redis that takes all regions' writes: a conversation's users may be in several.
         shared = stores.caches[-1]
-        publisher = Publisher(shared)
+        publisher = state["publisher"] = Publisher(shared)
         known = authentication(settings, stores, state["aws"], publisher.sessions_ended)
         auth = state["auth"] = await stack.enter_async_context(known)
         if has_sockets(role):
@@ -154,15 +154,8 @@ def middleware(settings: Settings, stores: Stores | None, observers: Observers) 
             allow_origins=sorted(origins),
             allow_credentials=True,
             allow_methods=["DELETE", "GET", "PATCH", "POST", "PUT"],
-            allow_headers=[
-                "Authorization",
-                "Content-Type",
-                "Idempotency-Key",
-                "If-Match",
-                "If-None-Match",
-                CSRF_HEADER,
-            ],
-            expose_headers=["ETag", "Retry-After", "X-Cache", "X-Request-ID"],
+            allow_headers=REQUEST_HEADERS,
+            expose_headers=RESPONSE_HEADERS,
         ),
         Middleware(errors.Errors, timeout_seconds=settings.request_timeout_seconds, reports=observers.reports),
         Middleware(Bodies),

@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple, get_args
 
-from fastapi import APIRouter
+from fastapi import APIRouter, FastAPI
 
 from app.admin import routes as admin
 from app.api import routes as api
+from app.api.envelope import COMMON
 from app.auth import routes as auth
+from app.images import routes as images
 from app.limits.policies import ROUTES, Exemption, Policy
+from app.mail import routes as mail
+from app.privacy import consent_routes as consents
 from app.privacy import routes as privacy
 from app.realtime import routes as realtime
 from app.settings import WITHOUT_SECRETS, Role
@@ -21,11 +25,12 @@ ROLES: tuple[Role, ...] = tuple(role for one in get_args(Role) for role in (get_
 """All of them."""
 
 
-class Part(NamedTuple):
-    """Routes, and the policy of each."""
+class _Part(NamedTuple):
+    """Routes, the policy of each, and who has them beside the API."""
 
     router: APIRouter
     limits: Mapping[str, Policy | Exemption]
+    roles: frozenset[str] = frozenset()
 
 
 _EVERYTHING = "api"
@@ -37,25 +42,34 @@ def has_sockets(role: Role) -> bool:
     return role in _SOCKETS
 
 
-def parts(role: Role) -> list[Part]:
-    """What a role serves beside the operations: the API all, a service its own."""
-    if role in {WITHOUT_SECRETS, "worker"}:
-        return []
-    found: list[tuple[APIRouter, Mapping[str, Policy | Exemption], frozenset[str]]] = [
-        (api.router(role), api.limits(role), frozenset({role})),
-        (auth.router, auth.LIMITS, frozenset({"auth"})),
-        (uploads.router(), uploads.LIMITS, frozenset({"video"})),
-        (webhooks.router(), webhooks.LIMITS, frozenset()),
-        (privacy.router(), privacy.LIMITS, frozenset()),
-        (admin.router(), admin.LIMITS, frozenset()),
-        (realtime.router(), realtime.LIMITS, _SOCKETS),
-    ]
-    return [Part(router, lines) for router, lines, roles in found if role == _EVERYTHING or role in roles]
+def include(app: FastAPI, role: Role) -> None:
+    """Add what a role serves beside the operations: the API all, a service its own."""
+    api.include(app, role)
+    for part in _parts(role):
+        app.include_router(part.router, responses=COMMON)
 
 
 def limits(role: Role) -> dict[str, Policy | Exemption]:
     """The policy of every route of a role."""
-    found = dict(ROUTES)
-    for part in parts(role):
+    found = {**ROUTES, **api.limits(role)}
+    for part in _parts(role):
         found |= part.limits
     return found
+
+
+def _parts(role: Role) -> list[_Part]:
+    if role == "worker":
+        return []
+    if role == WITHOUT_SECRETS:
+        return [_Part(images.router(), images.LIMITS)]
+    found = [
+        _Part(auth.router, auth.LIMITS, frozenset({"auth"})),
+        _Part(uploads.router(), uploads.LIMITS, frozenset({"video"})),
+        _Part(webhooks.router(), webhooks.LIMITS),
+        _Part(privacy.router(), privacy.LIMITS),
+        _Part(consents.router(), consents.LIMITS),
+        _Part(mail.router(), mail.LIMITS, frozenset({"email"})),
+        _Part(admin.router(), admin.LIMITS),
+        _Part(realtime.router(), realtime.LIMITS, _SOCKETS),
+    ]
+    return [part for part in found if role == _EVERYTHING or role in part.roles]

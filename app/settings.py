@@ -188,6 +188,8 @@ class Settings(_FromEnvironment):
     signing_keys: SecretStr | None = None
     """The same as a file, which is asked for instead: where there is no AWS."""
     uploads_bucket: Name
+    images_url: str | None = None
+    """Where public images are to be had in all sizes, if anything resizes them."""
     mail_configuration_set: Name
     queue_urls: Annotated[dict[str, str], Field(min_length=1)]
     """By job type."""

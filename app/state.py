@@ -13,6 +13,7 @@ from app.limits.limiter import Limiter
 from app.ops.drain import Drain
 from app.ops.health import Readiness
 from app.realtime.hub import Hub
+from app.realtime.publisher import Publisher
 from app.settings import Settings
 
 
@@ -29,6 +30,7 @@ class State(TypedDict):
         cache: reads through memory and the Redis that may forget (`CACHE_URL`).
         limiter: counts requests, in `redis`.
         auth: tokens, sessions and plans; only in roles that answer users.
+        publisher: tells sockets, of whichever process; only in roles that answer users.
         hub: the sockets of this process; only in roles that have any.
     """
 
@@ -41,4 +43,5 @@ class State(TypedDict):
     cache: NotRequired[TieredCache]
     limiter: NotRequired[Limiter]
     auth: NotRequired[Auth]
+    publisher: NotRequired[Publisher]
     hub: NotRequired[Hub]

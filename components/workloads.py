@@ -26,6 +26,7 @@ from components.pods import (
     service,
 )
 from components.raw import KubernetesObject, kubernetes_object
+from components.upkeep_watch import UpkeepWatch, watch_upkeep
 from components.workload_access import APP, IMAGES, MIGRATION, UPKEEP, AwsAccess, app_policies, jobs, statements
 from components.workload_manifests import (
     SECRETS_PATH,
@@ -117,6 +118,7 @@ class WorkloadsArgs:
         settings: further environment variables, not secret.
         secrets: further secret files by name, such as `sentry_dsn` (secret).
         secret_versions: change when a secret does, so that the pods restart.
+        upkeep_watch: who hears when a night passes without the upkeep.
     """
 
     provider: pulumi.ProviderResource
@@ -141,6 +143,7 @@ class WorkloadsArgs:
     settings: Mapping[str, pulumi.Input[str]]
     secrets: Mapping[str, pulumi.Input[str]]
     secret_versions: Sequence[pulumi.Input[str]]
+    upkeep_watch: UpkeepWatch
 
 
 class Workloads(Component):
@@ -164,11 +167,7 @@ class Workloads(Component):
         self._name, self._args = name, args
         policies = self._create_policies()
         configuration = self._configuration()
-        shared = [
-            *policies,
-            self._create_config_map(configuration),
-            self._create_secret(APP, self._secrets()),
-        ]
+        shared = [*policies, self._create_config_map(configuration), self._create_secret(APP, self._secrets())]
         fence = [*policies, self._create_secret(MIGRATION, self._owner_secrets())]
         migrations = self._create_migrations(fence)
         self._create_upkeep(fence)
@@ -302,8 +301,7 @@ class Workloads(Component):
         A colour's own image comes after the image of all, as it is the newer one. An image must leave a schema
         alone that is newer than itself, and each may only add to what the one before it still uses.
         """
-        args = self._args
-        before = fence
+        args, before = self._args, fence
         done: dict[str, list[pulumi.Resource]] = {}
         for suffix, image in (
             (MIGRATION, args.image),
@@ -335,6 +333,7 @@ class Workloads(Component):
             environment = owner_environment(primary.host, primary.databases, self._args.database.owner)
             manifest = upkeep(name, self._args.namespace, self._args.image, environment, self.site.region)
             self._add(name, manifest, fence)
+            watch_upkeep(self, f"{self._name}-{name}", self._args.upkeep_watch, primary.databases[0])
 
     def _create_identity(self, role: str) -> list[pulumi.Resource]:
         account = self._add(

@@ -31,6 +31,7 @@ LIMITS = {
     "ip_pool": 64,
     "load_balancer": 32,
     "log_delivery": 60,
+    "metric": 255,
     "parameter_group": 255,
     "queue": 80,
     "repository": 256,

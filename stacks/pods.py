@@ -9,11 +9,14 @@ from typing import NamedTuple
 import pulumi
 
 from components import cache, pooler
+from components.cdn import IMAGES_PATH
 from components.database import OWNER
+from components.edge import Hosts
 from components.load_balancer import Colour
 from components.log_router import LogRouter, LogRouterArgs
 from components.mesh import AMBIENT_LABEL, Mesh, MeshArgs
 from components.namespace import Namespace, NamespaceArgs, PodSecurity
+from components.upkeep_watch import UpkeepWatch
 from components.workload_access import CLIENT, AwsAccess
 from components.workload_manifests import PLACEHOLDER_IMAGE
 from components.workloads import CacheAccess, DatabaseAccess, OwnPrimary, Workloads, WorkloadsArgs
@@ -129,6 +132,11 @@ def _create_poolers(region: Region, regions: Mapping[str, Region], application: 
     return pooler.Pooler(region.named("pooler"), region.site, args, region.here)
 
 
+def _images_url(domain: str) -> str:
+    """Where the CDN sends what it asks the resizer for, on the host of public files."""
+    return f"https://{Hosts(domain).cdn}{IMAGES_PATH.removesuffix('/*')}"
+
+
 def _create_workloads(
     region: Region,
     regions: Mapping[str, Region],
@@ -192,9 +200,11 @@ def _create_workloads(
             "SHARD_MAP": json.dumps(shard_map(phase, stack.slots), separators=(",", ":")),
             # A Global Datastore has one writer: the other regions' caches are copies of home's.
             "CACHE_WRITER_URL": pulumi.Output.concat("rediss://", home.cache.cache_address, f":{cache.PORT}"),
+            **({"IMAGES_URL": _images_url(stack.domain)} if phase.edge.image_resizing else {}),
             **parts.settings,
         },
         secrets=secrets,
         secret_versions=list(region.secrets.versions.values()),
+        upkeep_watch=UpkeepWatch(log_group=region.logs.group_names["access"], topics=region.topics),
     )
     Workloads(region.named("app"), region.site, args, region.here)

@@ -91,7 +91,7 @@ PROMISES: Sequence[Promise] = (
         text="Uploads are in S3, and CloudFront serves them",
         value=lambda phase: "resized copies by CloudFront" if phase.edge.image_resizing else "by signed addresses",
         by=[some("s3.Bucket", "-uploads"), some("cloudfront.Distribution")],
-        reason="Originals are private: they come by signed addresses, their resized copies under `/img/*`",
+        reason="Originals come by signed addresses; what users make public comes resized, under `/img/*`",
     ),
     Promise(
         text="Images are made small where they are asked for",

@@ -37,9 +37,9 @@ class Metrics(BaseModel):
 _OF_A_SHARD = """SELECT
 (SELECT greatest(reltuples, 0)::bigint FROM pg_class WHERE oid = 'users'::regclass) AS users,
 (SELECT count(*) FROM active_subscriptions) AS active_subscriptions,
-(SELECT count(*) FROM outbox WHERE published_at IS NULL AND due_at <= now()) AS jobs_waiting,
+(SELECT count(*) FROM outbox WHERE due_at <= now()) AS jobs_waiting,
 (SELECT coalesce(extract(epoch FROM now() - min(due_at)), 0)::bigint FROM outbox
-WHERE published_at IS NULL AND due_at <= now()) AS jobs_oldest_seconds,
+WHERE due_at <= now()) AS jobs_oldest_seconds,
 (SELECT count(*) FROM webhook_endpoints WHERE disabled_at IS NOT NULL) AS webhooks_disabled"""
 _OF_HOME = """SELECT (SELECT count(*) FROM mail_suppressions) AS addresses_suppressed,
 (SELECT count(*) FROM mail_senders WHERE disabled_at IS NOT NULL) AS senders_disabled,

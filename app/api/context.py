@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Annotated
 from uuid import UUID
 
@@ -20,6 +21,7 @@ from app.data.connection import Reading, Writing
 from app.data.database import Database
 from app.data.replicas import Bookmark
 from app.limits.limiter import Limiter
+from app.realtime.publisher import Publisher
 from app.settings import Settings
 from app.worker.jobs import enqueue
 
@@ -40,7 +42,12 @@ class Here:
         self.cache: TieredCache = state.cache
         self.redis: Store = state.redis
         self.limiter: Limiter = state.limiter
-        self.bookmarks = Bookmarks(self.redis, self.database.shards)
+        self.publisher: Publisher = state.publisher
+
+    @cached_property
+    def bookmarks(self) -> Bookmarks:
+        """Where replicas must be before they are read."""
+        return Bookmarks(self.redis, self.database.shards)
 
     async def count(self, action: str) -> None:
         """Note that somebody did something, in today's counters (UTC); a hash a day, a field an action."""

@@ -11,10 +11,12 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 from uuid import UUID
 
-from fastapi import Query
+from fastapi import Query, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ValidationError
 
 from app.ops.errors import AppError
 
@@ -30,6 +32,37 @@ CursorText = Annotated[
     str | None, Query(max_length=_LONGEST, description="`meta.page.next_cursor` of the part before; none at first.")
 ]
 PageNumber = Annotated[int, Query(ge=1, le=DEEPEST_PAGE, description="Counted from 1.")]
+
+
+class Part(BaseModel):
+    """Which part of a long list."""
+
+    limit: Limit = DEFAULT_LIMIT
+    cursor: CursorText = None
+
+    @classmethod
+    def of(cls, request: Request) -> Self:
+        """As the framework would read it, in a tenth of the time: for what is asked for most.
+
+        Raises:
+            RequestValidationError: it does not fit.
+        """
+        try:
+            return cls.model_validate(dict(request.query_params) if request.scope["query_string"] else {})
+        except ValidationError as error:
+            found = [{**one, "loc": ("query", *one["loc"])} for one in error.errors(include_input=False)]
+            raise RequestValidationError(found) from None
+
+    @classmethod
+    def described(cls) -> dict[str, Any]:
+        """What the framework would tell in OpenAPI, for a route that reads it by `of`."""
+        fields = cls.model_json_schema()["properties"].items()
+        at = {"in": "query", "required": False}
+        return {
+            "parameters": [
+                {"name": name, **at, "schema": one, "description": one["description"]} for name, one in fields
+            ]
+        }
 
 
 class InvalidCursorError(AppError):

@@ -1,4 +1,4 @@
-"""What users keep about their customers, and what they have: leads, companies, campaigns, and so on."""
+"""What users keep about their customers, and what they have: leads, companies, deals, campaigns, and so on."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
 from app.api.fields import Asked, Change, Email, Name, Optional
 from app.api.resources import Reference, Resource, Row
@@ -14,7 +14,12 @@ from app.api.resources import Reference, Resource, Row
 LeadStatus = Literal["new", "contacted", "qualified", "lost"]
 CampaignStatus = Literal["draft", "running", "paused", "done"]
 Channel = Literal["email", "chat", "sms", "social"]
+DealStatus = Literal["open", "won", "lost"]
 Score = Annotated[int, Field(ge=0, le=100)]
+Stage = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,29}$")]
+"""Users name their own."""
+AmountCents = Annotated[int, Field(ge=0, le=1_000_000_000_000)]
+"""Ten billion, so that nobody's sum leaves a 64-bit integer."""
 
 
 class _Changeable(Row):
@@ -72,6 +77,55 @@ class CompanyChange(Change):
 
     name: Name = ""
     domain: Optional = ""
+
+
+class Contact(_Changeable):
+    """Somebody at a company."""
+
+    company_id: UUID
+    name: str
+    email: str
+
+
+class NewContact(Asked):
+    """To be added."""
+
+    company_id: UUID
+    name: Name
+    email: Email | Literal[""] = ""
+
+
+class ContactChange(Change):
+    """What is to be another; a contact stays with its company."""
+
+    name: Name = ""
+    email: Email | Literal[""] = ""
+
+
+class Deal(_Changeable):
+    """What a company may buy, or has bought."""
+
+    company_id: UUID
+    stage: str
+    status: str
+    amount_cents: int
+
+
+class NewDeal(Asked):
+    """To be added."""
+
+    company_id: UUID
+    stage: Stage = "new"
+    status: DealStatus = "open"
+    amount_cents: AmountCents = 0
+
+
+class DealChange(Change):
+    """What is to be another; a deal stays with its company."""
+
+    stage: Stage = "new"
+    status: DealStatus = "open"
+    amount_cents: AmountCents = 0
 
 
 class Campaign(_Changeable):
@@ -144,7 +198,35 @@ class Subscription(Row):
 
 RESOURCES = (
     Resource("leads", "lead", Lead, NewLead, LeadChange, filter_by="status", searched=True),
-    Resource("companies", "company", Company, NewCompany, CompanyChange, paging="page", searched=True),
+    Resource(
+        "companies",
+        "company",
+        Company,
+        NewCompany,
+        CompanyChange,
+        paging="page",
+        searched=True,
+        takes=Reference("company_id", "contacts"),
+    ),
+    Resource(
+        "contacts",
+        "contact",
+        Contact,
+        NewContact,
+        ContactChange,
+        filter_by="company_id",
+        reference=Reference("company_id", "companies"),
+        searched=True,
+    ),
+    Resource(
+        "deals",
+        "deal",
+        Deal,
+        NewDeal,
+        DealChange,
+        filter_by="status",
+        reference=Reference("company_id", "companies"),
+    ),
     Resource("campaigns", "campaign", Campaign, NewCampaign, CampaignChange, filter_by="status"),
     Resource(
         "conversations",

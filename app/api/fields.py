@@ -16,12 +16,12 @@ def _without_nul(value: str) -> str:
     return value
 
 
-_NO_NUL = AfterValidator(_without_nul)
-Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), _NO_NUL]
-Optional = Annotated[str, StringConstraints(strip_whitespace=True, max_length=200), _NO_NUL]
+NO_NUL = AfterValidator(_without_nul)
+Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), NO_NUL]
+Optional = Annotated[str, StringConstraints(strip_whitespace=True, max_length=200), NO_NUL]
 """May be empty."""
-LongText = Annotated[str, StringConstraints(min_length=1, max_length=50_000), _NO_NUL]
-Email = Annotated[str, Field(max_length=254), _NO_NUL, AfterValidator(normalised_email)]
+LongText = Annotated[str, StringConstraints(min_length=1, max_length=50_000), NO_NUL]
+Email = Annotated[str, Field(max_length=254), NO_NUL, AfterValidator(normalised_email)]
 Category = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,29}$")]
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,120}$")]
 

@@ -39,10 +39,10 @@ def describe(app: FastAPI) -> dict[str, Any]:
 
 def main() -> int:
     """Print the whole API's description; exit code."""
-    from app.api.routes import router as whole
+    from app.api.routes import include
 
     app = FastAPI()
-    app.include_router(whole())
+    include(app)
     sys.stdout.buffer.write(orjson.dumps(describe(app), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
     return 0
 

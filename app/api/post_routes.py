@@ -8,8 +8,8 @@ from typing import Annotated, TypeVar
 from fastapi import APIRouter, Path, Query, Request, Response
 
 from app.api import etags
-from app.api.context import Own, TheHere, TheOwn, User, index_later
-from app.api.cursors import DEFAULT_LIMIT, Cursor, CursorText, Limit
+from app.api.context import Here, Own, TheHere, TheOwn, index_later
+from app.api.cursors import DEFAULT_LIMIT, Cursor, CursorText, Limit, Part
 from app.api.envelope import (
     PERSONAL,
     UNMODIFIED,
@@ -25,11 +25,11 @@ from app.api.envelope import (
 )
 from app.api.fields import Category, Slug
 from app.api.idempotency import Key, Outcome
+from app.api.plain import Plain
 from app.api.posts import (
     BY_ID,
     FEED,
     SUBJECT,
-    SUMMARIES,
     CategoryCount,
     NewPost,
     Post,
@@ -40,6 +40,7 @@ from app.api.posts import (
     whole,
 )
 from app.api.writing import NotFoundError, change, create, created, delete
+from app.auth.dependencies import authenticated, current_user
 from app.cache.answers import Cached, Tier
 from app.data.connection import Row, Writing
 from app.limits.policies import CACHED_READ, STANDARD, Exemption, Policy
@@ -63,6 +64,7 @@ LIMITS: dict[str, Policy | Exemption] = {
 T = TypeVar("T")
 
 router = APIRouter(tags=["posts"])
+plain = APIRouter(tags=["posts"], route_class=Plain)
 
 TheSlug = Annotated[Slug, Path()]
 TheCategory = Annotated[Category | None, Query(description="Only posts in this category.")]
@@ -73,18 +75,14 @@ _CHANGING = {
 }
 
 
-@router.get("/feed", response_model=Listed[PostSummary], responses={**PERSONAL, **_READING})
-async def read_feed(
-    request: Request,
-    *,
-    here: TheHere,
-    user: User,
-    limit: Limit = DEFAULT_LIMIT,
-    cursor: CursorText = None,
-) -> Response:
+@plain.get(
+    "/feed", response_model=Listed[PostSummary], responses={**PERSONAL, **_READING}, openapi_extra=Part.described()
+)
+async def read_feed(request: Request) -> Response:
     """What is new, for somebody who is logged in."""
-    del user
-    return await _newest(request, here, category=None, cursor=cursor, limit=limit)
+    await current_user(await authenticated(request, request.state.auth))
+    part = Part.of(request)
+    return await _newest(request, Here(request), category=None, cursor=part.cursor, limit=part.limit)
 
 
 @router.get("/posts", response_model=Listed[PostSummary], responses=_READING)
@@ -201,7 +199,7 @@ async def _newest(request: Request, here: TheHere, *, category: str | None, curs
     start = Cursor.decode(name, cursor) if cursor is not None else None
     found, more = await Posts(here).newest(category, start, limit)
     page = CursorPage(limit=limit, next_cursor=more.encode(name) if more else None)
-    data = SUMMARIES.dump_json(found.value or [])
+    data = f"[{','.join(found.value or [])}]".encode()
     # The same rows may be the end of the list at one time and not at another.
     headers = _caching(request, etags.of_bytes(data + page.model_dump_json().encode()), found.tier)
     meta = CursorMeta(**about(request, stale=found.is_stale), page=page)

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
+import orjson
 from pydantic import BaseModel, Field, TypeAdapter
 
 from app.api.context import Here
@@ -103,9 +104,8 @@ BY_ID = f"SELECT {WHOLE} FROM {SOURCE} WHERE posts.id = $1"  # noqa: S608 of thi
 COUNTS = "SELECT category, count(*) AS posts FROM posts, unnest(categories) AS category GROUP BY category"
 
 SUMMARIES, _COUNTS = TypeAdapter(list[PostSummary]), TypeAdapter(list[CategoryCount])
-_LISTS: Kind[list[PostSummary]] = Kind(
-    name=POSTS.name, fresh_seconds=POSTS.fresh_seconds, decode=SUMMARIES.validate_python
-)
+_LISTS: Kind[list[str]] = POSTS
+"""Each post as JSON, a `PostSummary`: what is asked for most is written once, and then only joined."""
 _POST: Kind[Post] = Kind(name="post", fresh_seconds=POSTS.fresh_seconds, decode=Post.model_validate)
 _TRENDING: Kind[list[PostSummary]] = Kind(
     name="trending", fresh_seconds=TRENDING_SECONDS, decode=SUMMARIES.validate_python
@@ -124,8 +124,11 @@ class Posts:
 
     async def newest(
         self, category: str | None, cursor: Cursor | None, limit: int
-    ) -> tuple[Cached[list[PostSummary]], Cursor | None]:
-        """A part of the list by time, and where it goes on. Its beginning is what nearly everybody reads: cached."""
+    ) -> tuple[Cached[list[str]], Cursor | None]:
+        """A part of the list by time, each post as JSON, and where the list goes on.
+
+        Its beginning is what nearly everybody reads: cached.
+        """
         if cursor is not None:
             found = Cached(await self._after(category, cursor, limit + 1), Tier.LOADER)
         else:
@@ -133,10 +136,9 @@ class Posts:
             found = await self._here.cache.get(
                 _LISTS, f"{category or ''}:{head}", lambda: self._head(category, head + 1)
             )
-        rows = found.value or []
-        page = rows[:limit]
-        more = Cursor(page[-1].published_at, page[-1].id) if len(rows) > limit else None
-        return Cached(page, found.tier), more
+        posts = found.value or []
+        page = posts[:limit]
+        return Cached(page, found.tier), _end(page[-1]) if len(posts) > limit else None
 
     async def trending(self) -> Cached[list[PostSummary]]:
         """The most liked."""
@@ -173,13 +175,13 @@ class Posts:
         await self._here.cache.invalidate(_LISTS, *lists)
         await self._here.cache.invalidate(_POST, slug)
 
-    async def _head(self, category: str | None, limit: int) -> list[PostSummary]:
+    async def _head(self, category: str | None, limit: int) -> list[str]:
         rows = await (
             self._everywhere(NEWEST, limit) if category is None else self._everywhere(IN_CATEGORY, limit, category)
         )
         return _by_time(rows, limit)
 
-    async def _after(self, category: str | None, cursor: Cursor, limit: int) -> list[PostSummary]:
+    async def _after(self, category: str | None, cursor: Cursor, limit: int) -> list[str]:
         rows = await (
             self._everywhere(NEWEST_AFTER, limit, cursor.at, cursor.id)
             if category is None
@@ -201,6 +203,8 @@ async def everywhere(here: Here, query: str, *arguments: object) -> list[Row]:
             return await connection.fetch(query, *arguments)
 
     numbers = [shard.id for shard in shards.all]
+    if len(numbers) == 1:
+        return list(await rows_of(numbers[0]))
     found = await asyncio.gather(*map(rows_of, numbers))
     return [
         row
@@ -230,7 +234,20 @@ def _nested(row: Row) -> Mapping[str, Any]:
     return {**row, "author": {"id": row["user_id"], "display_name": row["display_name"]}}
 
 
-def _by_time(rows: Sequence[Row], limit: int) -> list[PostSummary]:
-    """Of several shards, in the order that each of them has."""
-    by_id = sorted(map(summary, rows), key=lambda post: post.id.bytes)
-    return sorted(by_id, key=lambda post: post.published_at, reverse=True)[:limit]
+def _by_time(rows: Sequence[Row], limit: int) -> list[str]:
+    """Of several shards, in the order that each of them has; as JSON."""
+    by_id = sorted(rows, key=lambda row: row["id"].bytes)
+    return [_written(row) for row in sorted(by_id, key=lambda row: row["published_at"], reverse=True)[:limit]]
+
+
+def _written(row: Row) -> str:
+    """A row of `SUMMARY` as `PostSummary` would write it: the model takes five times as long."""
+    post = {name: row[name] for name in ("id", "slug", "title", "excerpt", "categories", "likes", "published_at")}
+    author = {"id": row["user_id"], "display_name": row["display_name"]}
+    # asyncpg's UUID is a subclass, which orjson does not know.
+    return orjson.dumps({**post, "author": author}, default=str, option=orjson.OPT_UTC_Z).decode()
+
+
+def _end(post: str) -> Cursor:
+    last = orjson.loads(post)
+    return Cursor(datetime.fromisoformat(last["published_at"]), UUID(last["id"]))

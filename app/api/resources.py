@@ -53,7 +53,10 @@ class Row(BaseModel):
 
 
 class Reference(NamedTuple):
-    """A column with the id of a row of another table, which has to be the same user's."""
+    """A column with the id of a row of another table, which has to be the same user's.
+
+    Of `Resource.reference` the column is the resource's own, and of `Resource.takes` the other table's.
+    """
 
     column: str
     table: str
@@ -72,6 +75,7 @@ class Resource(NamedTuple):
         filter_by: a column that a list can be narrowed to.
         reference: to another table.
         searched: whether the search engine has its rows.
+        takes: rows of another table that go when a row of this one does, and that the search engine has.
     """
 
     name: str
@@ -83,6 +87,7 @@ class Resource(NamedTuple):
     filter_by: str | None = None
     reference: Reference | None = None
     searched: bool = False
+    takes: Reference | None = None
 
     @property
     def columns(self) -> str:
@@ -307,6 +312,7 @@ def _add_changing(router: APIRouter, resource: Resource, model: type[Change]) ->
 def _add_deleting(router: APIRouter, resource: Resource) -> None:
     async def delete_row(own: TheOwn, row_id: UUID, if_match: etags.IfMatch = None) -> None:
         async with own.writing() as writing:
+            await _forget_taken(writing, own, resource, row_id)
             await delete(writing, resource.name, row_id, own.user_id, if_match=if_match)
             if resource.searched:
                 await index_later(writing, own.here.settings, own.user_id, resource.name, row_id)
@@ -321,6 +327,15 @@ def _add_deleting(router: APIRouter, resource: Resource) -> None:
         responses=refusals(NOT_FOUND, PRECONDITION_FAILED),
         summary=f"Delete one of the {resource.name}",
     )
+
+
+async def _forget_taken(writing: Writing, own: TheOwn, resource: Resource, row_id: UUID) -> None:
+    """Have the search engine forget what the database is about to delete by itself."""
+    if resource.takes is None:
+        return
+    query = f"SELECT id FROM {resource.takes.table} WHERE {resource.takes.column} = $1 AND user_id = $2"  # noqa: S608 of this file
+    for row in await writing.fetch(query, row_id, own.user_id):
+        await index_later(writing, own.here.settings, own.user_id, resource.takes.table, row["id"])
 
 
 def _of(envelope: Any, resource: Resource) -> Any:

@@ -127,9 +127,10 @@ class Engine:
         aws: Aws,
         method: str,
         path: str,
-        body: Mapping[str, Any] | None = None,
+        body: Mapping[str, Any] | bytes | None = None,
         *,
         accepted: frozenset[int] = frozenset(),
+        seconds: float = TIMEOUT_SECONDS,
     ) -> Any:
         """One signed request.
 
@@ -138,8 +139,9 @@ class Engine:
             aws: gives the role's credentials.
             method: of HTTP.
             path: with its query.
-            body: to be sent as JSON.
+            body: to be sent as JSON, or as it is.
             accepted: statuses beside 2xx that are no failure.
+            seconds: for everything.
 
         Returns:
             The answer, parsed.
@@ -149,9 +151,9 @@ class Engine:
         """
         endpoint = settings.search_endpoint or ""
         url = (endpoint if "://" in endpoint else f"https://{endpoint}") + path
-        data = b"" if body is None else orjson.dumps(body)
+        data = body if isinstance(body, bytes) else b"" if body is None else orjson.dumps(body)
         try:
-            async with asyncio.timeout(TIMEOUT_SECONDS):
+            async with asyncio.timeout(seconds):
                 credentials = await self._signer(settings, aws)
                 request = AWSRequest(method, url, {"Content-Type": "application/json"}, data)
                 SigV4Auth(credentials, "es", settings.aws_region).add_auth(request)

@@ -11,6 +11,7 @@ import json
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import structlog
 
@@ -130,5 +131,7 @@ class KeyRing:
             _log.warning("signing_keys_not_read", error_type=type(error).__name__)
 
 
+@lru_cache(maxsize=64)
 def _derive(key: bytes, purpose: str) -> bytes:
+    """Kept, since every request asks: a few keys, each for a few purposes."""
     return hmac.digest(key, f"headroom/{purpose}".encode(), hashlib.sha256)

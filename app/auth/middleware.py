@@ -23,6 +23,7 @@ SECURITY_HEADERS: Mapping[str, str] = {
 }
 """The CDN adds the same, but for the last: it also serves pages, and this API serves none. Both, so that neither a
 way around the CDN nor a page that it serves itself goes without."""
+_ENCODED = [(name.encode(), value.encode()) for name, value in SECURITY_HEADERS.items()]
 PRIVATE = "private, no-store"
 """Of an answer to a change or to a request with a credential, unless the route says otherwise."""
 
@@ -49,11 +50,10 @@ class Security:
 
         async def secured(message: Message) -> None:
             if message["type"] == "http.response.start":
-                own = MutableHeaders(scope=message)
-                for name, value in SECURITY_HEADERS.items():
-                    own[name] = value
+                # No route sets any of these, so nothing need be looked for.
+                message["headers"].extend(_ENCODED)
                 if is_private:
-                    own.setdefault("cache-control", PRIVATE)
+                    MutableHeaders(scope=message).setdefault("cache-control", PRIVATE)
             await send(message)
 
         if self._is_refused(scope, headers):

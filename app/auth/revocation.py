@@ -16,6 +16,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
 from uuid import UUID
 
 import asyncpg
@@ -69,13 +70,17 @@ class Revocations:
         if self._tell is not None:
             await self._tell(session_ids)
 
-    async def is_revoked(self, session_id: UUID) -> bool:
-        """Whether the session ended.
+    def ask(self, session_id: UUID) -> Awaitable[list[Any]]:
+        """Ask Redis already; `is_revoked` will want the reply."""
+        return self._store.ask(command("MGET", _key(session_id), _mark(session_id)))
+
+    async def is_revoked(self, session_id: UUID, asked: Awaitable[list[Any]] | None = None) -> bool:
+        """Whether the session ended; `asked` is what `ask` gave for it.
 
         Raises:
             AuthUnavailableError: neither Redis nor the database answers.
         """
-        (reply,) = await self._store.run([command("MGET", _key(session_id), _mark(session_id))])
+        (reply,) = await (asked or self.ask(session_id))
         if reply is LOST:
             return await self._ask_database(session_id)
         revoked, mark = reply

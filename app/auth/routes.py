@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import Annotated
+from typing import Annotated, Any
+from urllib.parse import urlencode
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
+from fastapi.responses import RedirectResponse
 
 from app.auth import cookies
 from app.auth.csrf import CSRF_HEADER
@@ -30,7 +32,7 @@ from app.auth.models import (
     TotpSecret,
 )
 from app.auth.passwords import WeakPasswordError, accepted_password
-from app.auth.privileges import current_tier
+from app.auth.privileges import Tier, current_tier
 from app.auth.service import Auth, Client
 from app.auth.sessions import Refreshed
 from app.auth.tokens import AccessClaims, Challenge
@@ -53,9 +55,21 @@ LIMITS: dict[str, Policy | Exemption] = {
         ("POST", "/second-factor/confirm", AUTH),
         ("POST", "/second-factor/disable", AUTH),
         ("GET", "/me", CACHED_READ),
+        ("GET", "/paywall", CACHED_READ),
     )
 }
 """Of each route."""
+
+PLANS_PAGE = "/pricing"
+"""Of the product's site, which is another program."""
+OwnPage = Annotated[str, Query(pattern=r"^/([0-9A-Za-z_~.-][0-9A-Za-z_~./-]*)?$", max_length=200)]
+"""A path of that site. Two slashes at the beginning would be another site's (RFC 3986, 4.2)."""
+_LOCATION: dict[str, Any] = {
+    "description": "To the page or the plans.",
+    "headers": {"Location": {"schema": {"type": "string"}}},
+}
+_UNSTORED = {"Cache-Control": "no-store"}
+"""The plan may be another one in a moment."""
 
 TheAuth = Annotated[Auth, Depends(get_auth)]
 TheClient = Annotated[Client, Depends(get_client)]
@@ -182,6 +196,15 @@ async def me(auth: TheAuth, user: User) -> Me:
         second_factor=account.second_factor,
         second_factor_required=account.second_factor_required,
     )
+
+
+@router.get("/paywall", status_code=HTTPStatus.SEE_OTHER, response_class=RedirectResponse, responses={303: _LOCATION})
+async def pass_paywall(auth: TheAuth, user: User, to: OwnPage, tier: Tier = Tier.PLUS) -> RedirectResponse:
+    """What links to a page of a paid plan lead over: on to the page, or for who has less to the plans."""
+    site = auth.settings.issuer
+    if await current_tier(auth.plans, user.user_id) < tier:
+        return RedirectResponse(f"{site}{PLANS_PAGE}?{urlencode({'for': to})}", HTTPStatus.SEE_OTHER, _UNSTORED)
+    return RedirectResponse(f"{site}{to}", HTTPStatus.SEE_OTHER, _UNSTORED)
 
 
 def _deliver(auth: Auth, session: Refreshed, response: Response, *, in_body: bool) -> LoggedIn:

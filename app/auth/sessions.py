@@ -28,6 +28,25 @@ SWEEP = (
 )
 """For the daily job. Ended sessions stay a week, for those who ask what happened."""
 
+_BEGIN = """
+    WITH session AS (
+        INSERT INTO auth_sessions (user_id, user_agent, second_factor, idle_seconds, expires_at)
+        VALUES ($1, $2, $3, $4, now() + make_interval(secs => $5))
+        RETURNING session_id, generation, least(expires_at, now() + make_interval(secs => idle_seconds)) AS token_ends
+    ), token AS (
+        INSERT INTO auth_refresh_tokens (token_hash, session_id, generation, expires_at)
+        SELECT $6, session_id, generation, token_ends FROM session
+    ), ended AS (
+        UPDATE auth_sessions SET revoked_at = clock_timestamp(), revoked_reason = 'too_many_devices'
+        WHERE session_id IN (SELECT session_id FROM auth_sessions WHERE user_id = $1 AND revoked_at IS NULL
+            AND expires_at > now() AND used_at > now() - make_interval(secs => idle_seconds)
+            ORDER BY created_at DESC, session_id OFFSET $7)
+        RETURNING session_id
+    )
+    SELECT session_id, ARRAY(SELECT session_id FROM ended) AS ended FROM session
+"""
+"""One statement, since each costs a login under load a turn of the loop. It does not see the session that it adds, so
+$7 is how many others may stay."""
 _log = structlog.get_logger()
 
 
@@ -83,8 +102,7 @@ class Sessions:
         idle = settings.remembered_seconds if remember else settings.idle_seconds
         life = settings.remembered_seconds if remember else settings.session_seconds
         token = token_urlsafe(TOKEN_BYTES)
-        session_id: UUID | None = None
-        ended: Sequence[Row] = ()
+        begun: Row | None = None
         async with self._connections.system_writer() as connection:
             # The lock makes a user's logins wait for each other: counting and ending are one step.
             account = await connection.fetchrow(
@@ -93,30 +111,21 @@ class Sessions:
                 user_id,
             )
             if account is not None:
-                session_id = await connection.fetchval(
-                    "INSERT INTO auth_sessions (user_id, user_agent, second_factor, idle_seconds, expires_at) "
-                    "VALUES ($1, $2, $3, $4, now() + make_interval(secs => $5)) RETURNING session_id",
+                begun = await connection.fetchrow(
+                    _BEGIN,
                     user_id,
                     user_agent[:MAXIMUM_USER_AGENT_LENGTH],
                     second_factor,
                     idle,
                     float(life),
+                    _hash(token),
+                    settings.max_sessions - 1,
                 )
-                await _insert_token(connection, token, session_id)
-                ended = await connection.fetch(
-                    "UPDATE auth_sessions SET revoked_at = clock_timestamp(), revoked_reason = 'too_many_devices' "
-                    "WHERE session_id IN (SELECT session_id FROM auth_sessions WHERE user_id = $1 "
-                    "AND revoked_at IS NULL AND expires_at > now() "
-                    "AND used_at > now() - make_interval(secs => idle_seconds) "
-                    "ORDER BY created_at DESC, session_id OFFSET $2) RETURNING session_id",
-                    user_id,
-                    settings.max_sessions,
-                )
-        await self._revoke(ended, "too_many_devices")
-        if account is None or session_id is None:
+        if account is None or begun is None:
             raise NotAuthenticatedError
+        await self._revoke(begun["ended"], "too_many_devices")
         due = account["second_factor_required"] and not second_factor
-        return Refreshed(user_id, session_id, second_factor, due, token, idle)
+        return Refreshed(user_id, begun["session_id"], second_factor, due, token, idle)
 
     async def find(self, token: str) -> UUID:
         """The session of a refresh token, used or not.
@@ -238,13 +247,13 @@ class Sessions:
                 session_id,
                 others,
             )
-        await self._revoke(ended, reason)
+        await self._revoke([row["session_id"] for row in ended], reason)
         return len(ended)
 
-    async def _revoke(self, ended: Sequence[Row], reason: str) -> None:
+    async def _revoke(self, ended: Sequence[UUID], reason: str) -> None:
         """After the commit: who reads the revocations from the database finds these too."""
         if ended:
-            await self._revocations.add([row["session_id"] for row in ended])
+            await self._revocations.add(ended)
             _log.info("sessions_ended", count=len(ended), reason=reason)
 
 

@@ -28,7 +28,8 @@ class AuthSettings:
             (https://cheatsheetseries.owasp.org/cheatsheets/Password_Storage_Cheat_Sheet.html), a hash takes 18-23 ms
             of CPU on an EPYC core; argon2-cffi's default takes 158-195 ms, more than a login may.
         argon2_passes: of a hash.
-        concurrent_hashes: in this process. Each holds a core and `argon2_memory_kib`.
+        concurrent_hashes: in this process. Each holds a core and `argon2_memory_kib`, and a pod has more processes than
+            cores: a second hash here would only make the first one, and every other request, wait.
         waiting_hashes: further ones that may queue; beyond, logins get 503 at once instead of a time-out later.
     """
 
@@ -45,7 +46,7 @@ class AuthSettings:
     challenge_seconds: int = 5 * 60
     argon2_memory_kib: int = 19 * 1024
     argon2_passes: int = 2
-    concurrent_hashes: int = 2
+    concurrent_hashes: int = 1
     waiting_hashes: int = 50
 
     def __post_init__(self) -> None:

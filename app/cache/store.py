@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import random
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
@@ -34,8 +34,9 @@ BUDGET_SECONDS = 0.1
 """Of a call, connection included: a dead Redis must not cost a request more than the database would."""
 REMOTE_BUDGET_SECONDS = 0.3
 """Of a call to another region's Redis: one round trip over the Atlantic is about 80 ms (not measured on AWS)."""
-CONNECTIONS = 16
-"""To a node, a process: 100 pods of four processes stay far under the 65,000 clients that a node takes."""
+CONNECTIONS = 4
+"""To a node, a process. While all are busy, what comes gathers, and goes together in one round trip: under load a
+command costs a fifth of what it does alone. 100 pods of four processes stay far under a node's 65,000 clients."""
 _PROBE_SECONDS = 1.0
 _RECOVERY_SECONDS = (0.2, 0.5)
 """Pause before each probe, drawn from this range so that a thousand processes do not knock together."""
@@ -91,6 +92,30 @@ def call(script: Script, keys: Sequence[str], *arguments: str | bytes | float) -
     return Command(keys[0], (len(keys), *keys, *arguments), script)
 
 
+class _Batch:
+    """What goes to a node in one round trip, whoever asks."""
+
+    def __init__(self) -> None:
+        """Start empty."""
+        self.commands: list[Command] = []
+        self._waiting: list[tuple[asyncio.Future[list[Any]], int]] = []
+
+    def add(self, commands: Sequence[Command]) -> asyncio.Future[list[Any]]:
+        """Take commands along; what will have their replies."""
+        replies: asyncio.Future[list[Any]] = asyncio.get_running_loop().create_future()
+        self.commands += commands
+        self._waiting.append((replies, len(commands)))
+        return replies
+
+    def settle(self, replies: Sequence[Any]) -> None:
+        """Give everybody theirs; who has given up gets none."""
+        start = 0
+        for one, count in self._waiting:
+            if not one.done():
+                one.set_result(list(replies[start : start + count]))
+            start += count
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Access:
     """Where Redis is.
@@ -131,6 +156,8 @@ class Store:
         share(self._client)
         self._circuits: dict[str, Circuit] = {}
         self._gates: dict[str, asyncio.Semaphore] = {}
+        self._gathering: dict[str, _Batch] = {}
+        self._deliveries: set[asyncio.Task[None]] = set()
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._recovered: list[Callable[[], None]] = []
 
@@ -153,9 +180,10 @@ class Store:
 
     async def close(self) -> None:
         """Disconnect."""
-        for task in self._tasks.values():
+        tasks = [*self._tasks.values(), *self._deliveries]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
         await self._client.aclose()
 
     @property
@@ -177,15 +205,17 @@ class Store:
         for index, one in enumerate(commands):
             groups.setdefault(self._node(one.key), []).append(index)
         if len(groups) == 1:
-            return await self._send(next(iter(groups)), commands)
+            return await self._join(next(iter(groups)), commands)
+        parts = [self._join(node, [commands[index] for index in indices]) for node, indices in groups.items()]
         replies: list[Any] = [LOST] * len(commands)
-        parts = await asyncio.gather(
-            *(self._send(node, [commands[index] for index in indices]) for node, indices in groups.items())
-        )
         for indices, part in zip(groups.values(), parts, strict=True):
-            for index, reply in zip(indices, part, strict=True):
+            for index, reply in zip(indices, await part, strict=True):
                 replies[index] = reply
         return replies
+
+    def ask(self, one: Command) -> Awaitable[list[Any]]:
+        """Run a command whose reply is wanted later: it goes together with what is asked until then."""
+        return self._join(self._node(one.key), [one])
 
     @asynccontextmanager
     async def subscription(self, channel: str) -> AsyncIterator[PubSub]:
@@ -206,23 +236,48 @@ class Store:
             await subscriber.ssubscribe(channel)
             yield subscriber
 
-    async def _send(self, node: str, commands: Sequence[Command]) -> list[Any]:
-        circuit = self._circuit(node)
-        if circuit.is_open:
-            return [LOST] * len(commands)
+    def _join(self, node: str, commands: Sequence[Command]) -> asyncio.Future[list[Any]]:
+        if self._circuit(node).is_open:
+            lost = _Batch()
+            replies = lost.add(commands)
+            lost.settle([LOST] * len(commands))
+            return replies
+        batch = self._gathering.get(node)
+        if batch is None:
+            batch = self._gathering[node] = _Batch()
+            delivery = asyncio.create_task(self._deliver(node, batch), name="redis-delivery")
+            self._deliveries.add(delivery)
+            delivery.add_done_callback(self._deliveries.discard)
+        return batch.add(commands)
+
+    async def _deliver(self, node: str, batch: _Batch) -> None:
+        """Send what has gathered by the time that a connection is free."""
+        circuit, replies = self._circuit(node), None
         try:
             async with asyncio.timeout(self._budget), self._gates[node]:
-                replies = await self._pipeline(node, commands, by_digest=True)
-                unknown = [index for index, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
-                if unknown:
-                    again = await self._pipeline(node, [commands[index] for index in unknown], by_digest=False)
-                    for index, reply in zip(unknown, again, strict=True):
-                        replies[index] = reply
+                self._close(node, batch)
+                replies = await self._replies(node, batch.commands)
         except FAILURES as error:
             self._failed(node, circuit, error)
-            return [LOST] * len(commands)
-        circuit.succeeded()
-        return [self._checked(reply) for reply in replies]
+        else:
+            circuit.succeeded()
+        finally:
+            self._close(node, batch)
+            batch.settle([LOST] * len(batch.commands) if replies is None else [self._checked(one) for one in replies])
+
+    def _close(self, node: str, batch: _Batch) -> None:
+        """Whoever comes from now on is too late for this batch."""
+        if self._gathering.get(node) is batch:
+            del self._gathering[node]
+
+    async def _replies(self, node: str, commands: Sequence[Command]) -> list[Any]:
+        replies = await self._pipeline(node, commands, by_digest=True)
+        unknown = [index for index, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
+        if unknown:
+            again = await self._pipeline(node, [commands[index] for index in unknown], by_digest=False)
+            for index, reply in zip(unknown, again, strict=True):
+                replies[index] = reply
+        return replies
 
     async def _pipeline(self, node: str, commands: Sequence[Command], *, by_digest: bool) -> list[Any]:
         lines = [one.line(by_digest=by_digest) for one in commands]

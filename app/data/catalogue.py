@@ -46,7 +46,9 @@ CATALOGUE = (
     Expected("messages", ("conversation_id", "created_at")),
     Expected("companies", ("user_id",)),
     Expected("contacts", ("company_id",)),
+    Expected("contacts", ("user_id", "created_at")),
     Expected("deals", ("company_id",)),
+    Expected("deals", ("user_id", "created_at")),
     Expected("deals", ("stage",)),
     Expected("deals", ("user_id", "status")),
     Expected("videos", ("user_id", "created_at")),
@@ -54,6 +56,7 @@ CATALOGUE = (
     Expected("profiles", ("subscription_tier",), predicate="(subscription_tier = 'plus'::text)"),
     # Privileges of a user from the index alone.
     Expected("profiles", ("id", "subscription_tier", "subscription_expires_at")),
+    Expected("consents", ("user_id", "purpose", "created_at DESC")),
     Expected("newsletter_subscribers", ("email",), unique=True),
     Expected("newsletter_subscribers", ("created_at DESC",)),
     Expected("newsletter_subscribers", ("status",)),

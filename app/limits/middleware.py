@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 
-from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.cache.events import Events
@@ -58,7 +57,7 @@ class Limits:
 def _with_headers(send: Send, found: dict[str, str]) -> Send:
     async def add(message: Message) -> None:
         if message["type"] == "http.response.start":
-            MutableHeaders(scope=message).update(found)
+            message["headers"].extend((name.encode(), value.encode()) for name, value in found.items())
         await send(message)
 
     return add

@@ -1,6 +1,7 @@
 """Addresses that nobody writes to any more, and senders whose mail came back too often.
 
-Both are in the first shard, and no address is: only its hash, which outlives the account.
+Both are in the first shard, and no address is: only its hash, which outlives the account. What came of a campaign is on
+its user's shard.
 """
 
 from __future__ import annotations
@@ -78,3 +79,17 @@ async def count_returned(connection: Writing, sender: UUID, reason: Reason, numb
         COMPLAINTS_PER_THOUSAND,
     )
     return disabled is True
+
+
+async def count_campaign(
+    connection: Writing, sender: UUID, campaign: UUID, what: Literal["sent", "bounced", "complained"], number: int
+) -> None:
+    """Count mails of a campaign, on the sender's shard; nothing if the user has no such campaign any more."""
+    await connection.execute(
+        f"INSERT INTO campaign_statistics (id, user_id, {what}) "  # noqa: S608 of this file
+        "SELECT id, user_id, $3::bigint FROM campaigns WHERE id = $1 AND user_id = $2 "
+        f"ON CONFLICT (id) DO UPDATE SET {what} = campaign_statistics.{what} + excluded.{what}",
+        campaign,
+        sender,
+        number,
+    )

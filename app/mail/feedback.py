@@ -6,7 +6,7 @@ Format: https://docs.aws.amazon.com/ses/latest/dg/event-publishing-retrieving-sn
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 import orjson
@@ -14,9 +14,9 @@ import structlog
 
 from app.data.database import Database
 from app.mail import addresses
-from app.mail.sending import SENDER_TAG
+from app.mail.sending import CAMPAIGN_TAG, SENDER_TAG
 from app.ops.metrics import Counter
-from app.worker.jobs import Job, MalformedError
+from app.worker.jobs import Job, MalformedError, first_time
 
 QUEUE = "email-feedback"
 PROVIDER = "ses"
@@ -62,7 +62,13 @@ class Feedback:
             returned.add(1, "transient")
             return
         found = [one["emailAddress"] for one in told[_RECIPIENTS[reason]]]
-        sender = _sender(job.payload)
+        sender, campaign = _tagged(job.payload, SENDER_TAG), _tagged(job.payload, CAMPAIGN_TAG)
+        if sender and campaign:
+            # Noted on its own shard that this was done: that one may be another database.
+            async with self._database.system_writer(sender) as connection:
+                if await first_time(connection, job):
+                    counted: Literal["bounced", "complained"] = "bounced" if reason == "bounce" else "complained"
+                    await addresses.count_campaign(connection, sender, campaign, counted, len(found))
         async with self._database.system_writer() as connection:
             is_new = await connection.fetchval(
                 "INSERT INTO webhook_events (provider, event_id) VALUES ($1, $2) ON CONFLICT DO NOTHING RETURNING true",
@@ -80,9 +86,9 @@ class Feedback:
             _log.warning("mail_sender_disabled", user_id=str(sender), reason=reason)
 
 
-def _sender(event: Mapping[str, Any]) -> UUID | None:
-    """The user whose mail it was; None for the product's own."""
+def _tagged(event: Mapping[str, Any], tag: str) -> UUID | None:
+    """The user whose mail it was, or the campaign; None for the product's own."""
     try:
-        return UUID(event["mail"]["tags"][SENDER_TAG][0])
+        return UUID(event["mail"]["tags"][tag][0])
     except (KeyError, IndexError, TypeError, ValueError):
         return None

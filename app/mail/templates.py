@@ -7,6 +7,8 @@ from string import Template
 from types import MappingProxyType
 from typing import NamedTuple
 
+from app.privacy.consents import Purpose
+
 
 class Mail(NamedTuple):
     """Subject and body."""
@@ -32,6 +34,8 @@ _TEMPLATES: Mapping[str, Mail] = MappingProxyType(
             "One of your webhooks failed too often, so we no longer call it.\n\n"
             "See https://$domain/settings/webhooks.\n",
         ),
+        "newsletter": Mail("$subject", "$text"),
+        "offer": Mail("$subject", "$text"),
         "campaign": Mail("$subject", "$text"),
     }
 )
@@ -39,6 +43,8 @@ _TEMPLATES: Mapping[str, Mail] = MappingProxyType(
 NAMES = frozenset(_TEMPLATES)
 OF_USERS = frozenset({"campaign"})
 """What comes from a user, whose reputation it is."""
+PURPOSES: Mapping[str, Purpose] = MappingProxyType({"newsletter": "newsletter", "offer": "marketing"})
+"""What goes to those alone who agreed to it; all else is about an account, and needs no consent."""
 
 
 def fill(name: str, values: Mapping[str, str]) -> Mail:
@@ -49,3 +55,8 @@ def fill(name: str, values: Mapping[str, str]) -> Mail:
     """
     subject, text = (Template(part).substitute(values) for part in _TEMPLATES[name])
     return Mail(" ".join(subject.split()), text)
+
+
+def with_link(mail: Mail, url: str) -> Mail:
+    """A mail that says how to get no more of its kind, for readers whose program shows no button."""
+    return mail._replace(text=f"{mail.text}\n\n-- \nTo get no more of this: {url}\n")

@@ -12,6 +12,7 @@ import re
 import sys
 import traceback
 from collections.abc import Mapping, MutableMapping
+from contextvars import ContextVar
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, TextIO
@@ -30,6 +31,7 @@ _CODE = re.compile(r"[A-Za-z_./<][\w./<>-]{0,160}:\d{1,6}( [\w<>.]{1,80})?")
 FIELDS: Mapping[str, re.Pattern[str] | None] = {
     "check": _NAME,
     "count": None,
+    "database": _WORD,
     "duration_ms": None,
     "error_type": _CLASS,
     "job_type": _WORD,
@@ -55,6 +57,7 @@ LARGEST = 1_000_000_000
 _FRAMES = 12
 
 Event = MutableMapping[str, Any]
+_context: ContextVar[Mapping[str, str]] = ContextVar("log_context", default=MappingProxyType({}))
 
 
 class _Sink:
@@ -82,7 +85,6 @@ def configure(stream: TextIO | None = None, **constant: str) -> None:
     _sink.stream, _sink.constant = stream or sys.stdout, constant
     structlog.configure(
         processors=[
-            structlog.contextvars.merge_contextvars,
             _stamp,
             _exception,
             allow,
@@ -99,6 +101,20 @@ def configure(stream: TextIO | None = None, **constant: str) -> None:
     root.handlers[:] = [Libraries()]
     root.setLevel(logging.WARNING)
     logging.captureWarnings(capture=True)
+
+
+def begin(**fields: str) -> None:
+    """From now on every line of this task, such as a request's, has these fields and no earlier ones.
+
+    One variable for all of them: the library's own has one for each field that any task ever bound, and looks through
+    all variables of the process at every line.
+    """
+    _context.set(fields)
+
+
+def bind(**fields: str) -> None:
+    """Have further fields in every line of this task."""
+    _context.set({**_context.get(), **fields})
 
 
 def allow(_: object, __: str, event: Event) -> Event:
@@ -150,8 +166,7 @@ def _logger(*_: object) -> _Sink:
 
 
 def _stamp(_: object, __: str, event: Event) -> Event:
-    event.update(_sink.constant)
-    return event
+    return {**_context.get(), **event, **_sink.constant}
 
 
 def _exception(_: object, __: str, event: Event) -> Event:

@@ -7,9 +7,10 @@ import re
 import time
 
 import structlog
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.ops import logs
 from app.ops.metrics import Gauge, Histogram
 
 QUIET_PATHS = frozenset({"/health", "/ready", "/metrics"})
@@ -39,8 +40,7 @@ class Requests:
         request_id = _request_id(headers)
         scope.setdefault("state", {})["request_id"] = request_id
         scope["client"] = client(scope, headers.get(self._address_header))
-        structlog.contextvars.clear_contextvars()
-        structlog.contextvars.bind_contextvars(request_id=request_id)
+        logs.begin(request_id=request_id)
         if scope["type"] == "websocket":
             await self._app(scope, receive, send)
             return
@@ -55,7 +55,7 @@ class Requests:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                MutableHeaders(scope=message)["x-request-id"] = request_id
+                message["headers"].append((b"x-request-id", request_id.encode()))
             await send(message)
 
         in_flight.add(1)

@@ -10,7 +10,6 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
-import structlog
 from opentelemetry import context as contexts
 from opentelemetry.context import Context
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
@@ -24,6 +23,7 @@ from opentelemetry.util.types import Attributes
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.ops import logs
 from app.ops.requests import QUIET_PATHS, known_method, route_of
 from app.ops.routes import FROM_OUTSIDE
 from app.settings import Settings
@@ -112,7 +112,7 @@ class Tracing:
             "request", parent, SpanKind.SERVER, start_time=begin, record_exception=False, set_status_on_exception=False
         )
         if span.is_recording():
-            structlog.contextvars.bind_contextvars(trace_id=f"{span.get_span_context().trace_id:032x}")
+            logs.bind(trace_id=f"{span.get_span_context().trace_id:032x}")
         token = contexts.attach(set_span_in_context(span, parent))
         try:
             await self._app(scope, receive, note)

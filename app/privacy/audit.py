@@ -12,6 +12,8 @@ from app.data.connection import Writing
 
 Action = Literal[
     "admin.metrics_read",
+    "administrator.added",
+    "administrator.removed",
     "erasure.cancelled",
     "erasure.done",
     "erasure.requested",

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Sequence
 from uuid import UUID
 
+from app.api.search import Kind
+from app.api.search_index import OWN
 from app.cache.kinds import ANALYTICS, DASHBOARD, DASHBOARDS, PRIVILEGES, PROFILE, USER_DISPLAY, USERS
 from app.cache.tiers import TieredCache
 from app.data.database import Database
@@ -24,18 +27,21 @@ _OWN = (
 )
 
 
+Forget = Callable[[Sequence[tuple[Kind, UUID]]], Awaitable[None]]
+
+
 class Erasure:
     """Does the jobs of kind `erasure`."""
 
-    def __init__(self, database: Database, storage: Storage, cache: TieredCache) -> None:
-        """Take all that has something of users."""
-        self._database, self._storage, self._cache = database, storage, cache
+    def __init__(self, database: Database, storage: Storage, cache: TieredCache, forget: Forget) -> None:
+        """Take all that has something of users; `forget` takes rows out of the search engine."""
+        self._database, self._storage, self._cache, self._forget = database, storage, cache, forget
 
     async def erase(self, job: Job) -> None:
         """Delete everything of a user whose grace period is over. Any step may be done again.
 
-        What stays: the user's id in the audit log, the hash of an address that mail must not be sent to, and what
-        other users wrote.
+        What stays: the user's id in the audit log and in the log of consents, which prove what mail was wanted; the
+        hash of an address that mail must not be sent to; and what other users wrote.
         """
         user = job.user
         async with self._database.system_writer() as connection:
@@ -45,6 +51,8 @@ class Erasure:
         if not due:
             return  # Taken back, or done.
         await self._storage.delete_all(user)
+        indexed = await self._indexed(user)
+        await self._forget(indexed)
         for shard in self._database.shards.all:
             async with self._database.system_writer(shard.id) as connection:
                 await connection.execute(_ELSEWHERE, user)
@@ -54,9 +62,15 @@ class Erasure:
             # Everything else goes with it.
             if await connection.fetchval("DELETE FROM users WHERE id = $1 RETURNING true", user):
                 await audit.record(connection, user, "erasure.done")
+        # Once more: a job that had read a row before it went may have put it in again.
+        await self._forget(indexed)
         for kind in CACHED:
             await self._cache.invalidate(kind, str(user))
         await self._close(user)
+
+    async def _indexed(self, user: UUID) -> list[tuple[Kind, UUID]]:
+        async with self._database.system_writer(user) as connection:
+            return [(kind, row["id"]) for kind, query in OWN.items() for row in await connection.fetch(query, user)]
 
     async def _close(self, user: UUID) -> None:
         """The login goes last: until then the job finds the account again if it has to begin anew."""

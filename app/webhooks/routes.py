@@ -20,8 +20,9 @@ from app.ops.errors import AppError
 from app.settings import Settings
 from app.webhooks.delivery import emit
 from app.webhooks.payments import Event
+from app.webhooks.providers import secrets_of
 from app.webhooks.sender import ForbiddenAddressError, check_url
-from app.webhooks.signatures import BadSignatureError, endpoint_secret, printable, provider_secret, verify
+from app.webhooks.signatures import BadSignatureError, endpoint_secret, printable, verify
 from app.worker.jobs import Kind, enqueue
 
 LIMITS: dict[str, Policy | Exemption] = {
@@ -191,7 +192,8 @@ async def receive_webhook(
         raise NotFoundError
     body = await request.body()
     try:
-        message_id = verify([provider_secret(key_of(here.settings), provider)], request.headers, body)
+        secrets = await secrets_of(here.database, here.cache, key_of(here.settings), provider)
+        message_id = verify(secrets, request.headers, body)
     except BadSignatureError:
         message = "The signature does not hold."
         raise AppError(HTTPStatus.UNAUTHORIZED, "bad_signature", message) from None

@@ -28,9 +28,10 @@ def endpoint_secret(key: bytes, endpoint_id: UUID, version: int) -> bytes:
     return hmac.digest(key, b"webhook endpoint" + endpoint_id.bytes + version.to_bytes(4), hashlib.sha256)
 
 
-def provider_secret(key: bytes, provider: str) -> bytes:
-    """Secret of somebody who calls us; what to enter there is `printable` of it."""
-    return hmac.digest(key, b"webhook provider" + provider.encode(), hashlib.sha256)
+def provider_secret(key: bytes, provider: str, version: int) -> bytes:
+    """Secret of somebody who calls us; what to enter there is `printable` of it. The first is older than versions."""
+    later = b"" if version == 1 else b"\0" + version.to_bytes(4)
+    return hmac.digest(key, b"webhook provider" + provider.encode() + later, hashlib.sha256)
 
 
 def printable(secret: bytes) -> str:

@@ -78,7 +78,7 @@ class Relay:
                 return 0
             rows = await connection.fetch(
                 "SELECT id, user_id, topic, payload, extract(epoch FROM clock_timestamp() - due_at) AS waited "
-                "FROM outbox WHERE published_at IS NULL AND due_at <= now() ORDER BY due_at, position LIMIT $1",
+                "FROM outbox WHERE due_at <= now() ORDER BY due_at, position LIMIT $1",
                 BATCH,
             )
             oldest.set(max((float(row["waited"]) for row in rows), default=0.0), str(shard))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
@@ -12,8 +12,10 @@ from uuid import UUID
 
 import structlog
 
+from app.api.search import Kind
 from app.api.search_engine import Engine
-from app.api.search_index import UnknownKindError, create_indexes, index_row
+from app.api.search_fill import Filler
+from app.api.search_index import UnknownKindError, create_indexes, forget_rows, index_row
 from app.aws import Aws
 from app.cache.tiers import TieredCache
 from app.data.database import Database
@@ -31,6 +33,7 @@ from app.worker.consumer import Consumer, Handle
 from app.worker.jobs import Job, MalformedError, decode
 from app.worker.product import Product
 from app.worker.relay import Relay
+from app.worker.warming import Warmer
 
 RELAYING_ROLE = "worker"
 MARGIN_SECONDS = 10
@@ -46,27 +49,29 @@ async def handlers(
     s3 = await aws.client("s3")
     storage = Storage(s3, settings.uploads_bucket)
     exports = Exports(database, storage)
-    key = settings.second_factor_key
+    # Every role that works has one.
+    key = settings.second_factor_key.get_secret_value().encode() if settings.second_factor_key else b""
     mailer = Mailer(
         database,
         await aws.client("sesv2"),
         domain=settings.domain,
         configuration_set=settings.mail_configuration_set,
+        key=key,
     )
+    indexer = Indexer(settings, database, aws, engine)
     product = Product(database, s3, settings.uploads_bucket)
     return {
         "analytics-event": product.record_event,
         "email": mailer.send,
-        "erasure": Erasure(database, storage, cache).erase,
+        "erasure": Erasure(database, storage, cache, indexer.forget).erase,
         "export": exports.export,
         "export-expiry": exports.expire,
         feedback.QUEUE: feedback.Feedback(database).note,
         "lead-score": product.score_lead,
         "payment": Payments(database, cache).note,
-        "search-index": Indexer(settings, database, aws, engine).index,
+        "search-index": indexer.index,
         "video": product.finish_video,
-        # Without a key nobody has an endpoint.
-        "webhook-delivery": Deliverer(database, sender, key.get_secret_value().encode() if key else b"").deliver,
+        "webhook-delivery": Deliverer(database, sender, key).deliver,
     }
 
 
@@ -96,6 +101,11 @@ class Indexer:
         except UnknownKindError:
             raise MalformedError from None
 
+    async def forget(self, rows: Sequence[tuple[Kind, UUID]]) -> None:
+        """Take entries out for good; without an engine there are none."""
+        if self._settings.search_endpoint is not None:
+            await forget_rows(self._engine, self._settings, self._aws, rows)
+
 
 def by_kind(found: Mapping[str, Handle]) -> Handle:
     """One function for jobs of all kinds. A kind that nobody knows may be a newer image's: it is tried again."""
@@ -123,6 +133,13 @@ async def working(
     async with Sender() as sender, Engine() as engine:
         found = await handlers(settings, database, cache, aws=aws, sender=sender, engine=engine)
         tasks = _start(settings, database, await aws.client("sqs"), found, stop)
+        if settings.service_role == RELAYING_ROLE and settings.search_endpoint is not None:
+            filler = Filler(database, engine, settings, aws, shards=_own_shards(settings, database))
+            tasks.append(asyncio.create_task(filler.run(stop), name="search-fill"))
+        if settings.service_role == RELAYING_ROLE:
+            tasks.append(asyncio.create_task(Warmer(database, cache).run(stop), name="warming"))
+        for task in tasks:
+            task.add_done_callback(_expect_stop)
         try:
             yield
         finally:
@@ -150,12 +167,14 @@ def _start(
         for queue in settings.job_types
     ]
     if settings.service_role == RELAYING_ROLE:
-        own = [shard.id for shard in database.shards.all if shard.region == settings.aws_region]
-        relay = Relay(database, sqs, settings.queue_urls, own)
+        relay = Relay(database, sqs, settings.queue_urls, _own_shards(settings, database))
         tasks.append(asyncio.create_task(relay.run(stop), name="relay"))
-    for task in tasks:
-        task.add_done_callback(_expect_stop)
     return tasks
+
+
+def _own_shards(settings: Settings, database: Database) -> list[int]:
+    """Those of this region: each region's workers see to their own."""
+    return [shard.id for shard in database.shards.all if shard.region == settings.aws_region]
 
 
 def _wake(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:

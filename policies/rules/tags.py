@@ -26,6 +26,7 @@ UNTAGGABLE: Final = frozenset(
         "aws:cloudfront/responseHeadersPolicy:ResponseHeadersPolicy",
         "aws:cloudwatch/dashboard:Dashboard",
         "aws:cloudwatch/eventTarget:EventTarget",
+        "aws:cloudwatch/logMetricFilter:LogMetricFilter",
         "aws:cloudwatch/logResourcePolicy:LogResourcePolicy",
         "aws:cloudwatch/logStream:LogStream",
         "aws:ec2/peeringConnectionOptions:PeeringConnectionOptions",

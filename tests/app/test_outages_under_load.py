@@ -74,7 +74,7 @@ def test_without_postgresql_what_is_cached_is_served_and_the_rest_is_told_to_com
     names = ("posts", "post", "health", "feed")
     further = next(world.requests("feed, further"))
     path = further.message.split()[1].decode()
-    token = {"authorization": f"Bearer {world.accounts[0].token}"}
+    token = {"authorization": f"Bearer {world.tokens[0]}"}
     refusals: list[httpx.Response] = []
 
     async def meanwhile(client: httpx.AsyncClient) -> None:

@@ -378,3 +378,27 @@ def test_the_placeholder_answers_on_the_port_and_its_migration_ends_at_once(reco
 def test_an_image_without_a_digest_is_refused(image: str) -> None:
     with pytest.raises(ValueError, match="no sha256 digest"):
         digest(image)
+
+
+def test_a_night_without_upkeep_is_told_for_each_primary_and_silence_is_no_excuse(recorded: Record, site: Site) -> None:
+    def database() -> DatabaseAccess:
+        primaries = [OwnPrimary(host=f"{index}.db", databases=[f"d{index}", "more"]) for index in range(2)]
+        return replace(arguments().database, primaries=primaries)
+
+    found = recorded(lambda: Workloads("us-east-1-app", site, replace(arguments(), database=database())))
+    for index, name in enumerate(("us-east-1-app-upkeep", "us-east-1-app-upkeep-1")):
+        lines = found.inputs(name, "LogMetricFilter")
+        assert lines["pattern"] == f'{{ $.event = "upkeep_done" && $.database = "d{index}" }}'
+        assert lines["logGroupName"] == "/headroom/10k/logs/access"
+        metric, told = lines["metricTransformation"], found.inputs(f"{name}-missing", "MetricAlarm")
+        assert (metric["value"], metric["defaultValue"]) == ("1", "0")
+        assert (told["namespace"], told["metricName"], told["dimensions"]) == (metric["namespace"], metric["name"], {})
+        assert (told["treatMissingData"], told["comparisonOperator"], told["threshold"]) == (
+            "breaching",
+            "LessThanThreshold",
+            1,
+        )
+        # A day, an hour's late start and the job's own half hour; and no longer than CloudWatch looks back.
+        watched = told["period"] * told["evaluationPeriods"]
+        assert 25.5 * 3_600 <= watched <= 7 * 86_400
+        assert told["alarmActions"] == ["arn:ticket"]

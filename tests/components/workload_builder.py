@@ -6,7 +6,9 @@ from typing import Any
 import pulumi
 import pulumi_kubernetes as kubernetes
 
+from components.alarms import AlarmTopics
 from components.component import Site
+from components.upkeep_watch import UpkeepWatch
 from components.workload_access import AwsAccess
 from components.workloads import CacheAccess, DatabaseAccess, OwnPrimary, Workloads, WorkloadsArgs
 from stacks import phase_10k
@@ -63,6 +65,9 @@ def arguments() -> WorkloadsArgs:
         settings={"DOMAIN": "example.com"},
         secrets={"sentry_dsn": dsn},
         secret_versions=["v1"],
+        upkeep_watch=UpkeepWatch(
+            log_group="/headroom/10k/logs/access", topics=AlarmTopics(page_arn="arn:page", ticket_arn="arn:ticket")
+        ),
     )
 
 

@@ -15,7 +15,7 @@ from components import prometheus
 from infra.cost.book import GLOBAL, shipped
 from infra.cost.estimators import catalogue, compute, logs, observability, queues, security
 from infra.cost.estimators.fleet import Fleet, fleet
-from infra.cost.estimators.logs import GROUPS, LOG_GROUP, MINUTES
+from infra.cost.estimators.logs import GROUPS, LOG_GROUP, METRIC_FILTER, MINUTES
 from infra.cost.estimators.observability import ALARM, CANARY, DASHBOARD, SAMPLING_RULE
 from infra.cost.model import HOURS, Charge, Line, Scene, State
 from infra.cost.packing import NODE_TYPES, Packing, Workload
@@ -222,6 +222,15 @@ class TestLogs:
     def test_the_application_s_metrics_are_charged_beyond_ten(self) -> None:
         lines = logged(group("/headroom/10k/us-east-1-logs/access"), customMetrics=30)
         assert monthly(lines, "custom metrics") == 20 * Decimal("0.3")
+
+    def test_a_metric_made_of_lines_is_one_more_of_the_application_s(self) -> None:
+        of_lines = {"metricTransformation": {"name": "done", "namespace": "Headroom", "value": "1"}}
+        of_values = {"metricTransformation": {**of_lines["metricTransformation"], "dimensions": {"role": "$.role"}}}
+        found = [group("/headroom/10k/us-east-1-logs/access"), made(METRIC_FILTER, "us-east-1-done", of_lines)]
+        lines = logged(*found, customMetrics=10)
+        assert amount(lines, "custom metrics") == 11
+        assert monthly(lines, "custom metrics") == Decimal("0.3")
+        assert [one.state for one in logged(made(METRIC_FILTER, "us-east-1-many", of_values))] == [State.NEEDS_USAGE]
 
     def test_cloudfront_s_logs_cost_nothing_only_as_plain_files_in_s3(self) -> None:
         bucket = made("aws:s3/bucket:Bucket", "us-east-1-access-logs")

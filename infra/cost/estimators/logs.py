@@ -13,6 +13,9 @@ from infra.cost.usage import DAYS, KIB_PER_GIB, SECONDS
 from infra.plan import PlannedResource
 
 LOG_GROUP: Final = "aws:cloudwatch/logGroup:LogGroup"
+METRIC_FILTER: Final = "aws:cloudwatch/logMetricFilter:LogMetricFilter"
+
+CUSTOM: Final = "cloudwatch/metrics/custom"
 
 COMPRESSION: Final = Decimal("0.15")
 """Size of a log as CloudWatch keeps it, as AWS's own calculator assumes (recalled)."""
@@ -144,9 +147,24 @@ def log_group(resource: PlannedResource, scene: Scene) -> Iterator[Item]:
         yield NeedsUsage(component="storage", what="how old the log is: without retentionInDays it is kept for ever")
     if _ACCESS.search(name):
         # The application's own metrics arrive as log lines: CloudWatch's embedded metric format.
-        metrics = scene.usage.profile.custom_metrics
-        share = scene.usage.share(scene.region(resource))
-        yield Charge(component="custom metrics", key="cloudwatch/metrics/custom", quantity=metrics * share, of=metrics)
+        metrics = scene.usage.profile.custom_metrics * scene.usage.share(scene.region(resource))
+        yield Charge(component="custom metrics", key=CUSTOM, quantity=metrics, of=_custom_metrics(scene))
+
+
+def metric_filter(resource: PlannedResource, scene: Scene) -> Iterator[Item]:
+    """A metric of one's own; ours have no dimensions, each value of which would be another one.
+
+    Source: https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/MonitoringLogData.html
+    """
+    if (resource.inputs.get("metricTransformation") or {}).get("dimensions"):
+        yield NeedsUsage(component="custom metrics", what="how many values its dimensions have")
+    else:
+        yield Charge(component="custom metrics", key=CUSTOM, quantity=1, of=_custom_metrics(scene))
+
+
+def _custom_metrics(scene: Scene) -> Decimal:
+    """All of the account's: the first ones are free."""
+    return scene.usage.profile.custom_metrics + scene.count(METRIC_FILTER)
 
 
 def _group(resource: PlannedResource) -> Group | None:
@@ -209,6 +227,7 @@ def delivery_destination(resource: PlannedResource, scene: Scene) -> Iterator[It
 
 ESTIMATORS: Final[Mapping[str, Estimator]] = {
     LOG_GROUP: log_group,
+    METRIC_FILTER: metric_filter,
     "aws:cloudwatch/logDeliveryDestination:LogDeliveryDestination": delivery_destination,
 }
 FREE: Final[Mapping[str, str]] = {

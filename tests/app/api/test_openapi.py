@@ -14,7 +14,7 @@ from fastapi import FastAPI
 from jsonschema import Draft202012Validator
 
 from app.api.openapi import describe
-from app.api.routes import LIMITS, limits, router
+from app.api.routes import LIMITS, include, limits
 from app.limits.routes import RouteTable
 from app.roles import ROLES
 from tests.app.api.world import Api
@@ -25,7 +25,7 @@ METHODS = {"get", "post", "put", "patch", "delete"}
 @pytest.fixture(scope="module")
 def described() -> dict[str, Any]:
     app = FastAPI()
-    app.include_router(router())
+    include(app)
     return describe(app)
 
 
@@ -53,7 +53,7 @@ def test_every_schema_in_it_is_one(described: dict[str, Any]) -> None:
 def test_every_operation_has_a_name_of_its_own_a_summary_and_a_tag(described: dict[str, Any]) -> None:
     found = [operation["operationId"] for _, _, operation in operations(described)]
 
-    assert len(set(found)) == len(found) == 38
+    assert len(set(found)) == len(found) == 51
     assert all(re.fullmatch(r"[a-z_]+", name) for name in found)
     assert all(operation["summary"] and operation["tags"] for _, _, operation in operations(described))
     assert {"read_feed", "list_leads", "create_lead", "change_post", "search", "read_dashboard"} <= set(found)
@@ -87,7 +87,7 @@ def test_every_answer_has_a_type(described: dict[str, Any]) -> None:
 def test_no_body_takes_what_it_does_not_know(described: dict[str, Any]) -> None:
     bodies = [operation["requestBody"] for _, _, operation in operations(described) if "requestBody" in operation]
 
-    assert len(bodies) == 12
+    assert len(bodies) == 17
     for body in bodies:
         name = body["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
         assert described["components"]["schemas"][name]["additionalProperties"] is False, name
@@ -103,7 +103,7 @@ def test_every_list_has_a_limit_of_at_most_a_hundred(described: dict[str, Any]) 
 def test_every_route_has_a_limit_and_every_limit_a_route() -> None:
     for role in ROLES:
         app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
-        app.include_router(router(role))
+        include(app, role)
         table = RouteTable(limits(role))
         assert (table.uncovered(app.routes), table.unused(app.routes)) == ([], []), role
     assert limits("api") == LIMITS
@@ -124,7 +124,7 @@ def test_it_is_printed_as_it_is_served() -> None:
         [sys.executable, "-m", "app.api.openapi"], capture_output=True, check=True, timeout=120
     ).stdout
     app = FastAPI()
-    app.include_router(router())
+    include(app)
 
     assert orjson.loads(printed) == describe(app)
 

@@ -6,9 +6,13 @@ import json
 import time
 from pathlib import Path
 
+import orjson
 import psycopg
 import pytest
+from fastapi import APIRouter, Request, Response
 
+from app.api.plain import Plain
+from app.api.posts import PostSummary
 from app.data.errors import UnreachableError
 from app.data.shards import slot_of
 from tests.app.api.world import Api, api
@@ -129,6 +133,51 @@ async def test_what_the_client_has_is_not_sent_again(here: Api) -> None:
     tag = (await anybody.get("posts")).headers["etag"]
     await author.made("posts", **POST)
     assert (await anybody.get("posts", headers={"if-none-match": tag})).status_code == 200
+
+
+async def test_a_row_is_written_as_its_model_would_write_it(here: Api) -> None:
+    user = await here.user()
+    await user.made("posts", title='Quo"ted <b>é</b> \u2028', body="x" * 400, categories=["a", "b"])
+
+    for path in ("feed", "posts"):
+        whole = (await user.get(path)).content
+        (found,) = orjson.loads(whole)["data"]
+        assert PostSummary.model_validate(found).model_dump_json().encode() in whole
+
+
+async def test_the_feed_reads_its_part_of_the_list_as_other_lists_do(here: Api) -> None:
+    """It does without the framework's reading, which the others have."""
+    user = await here.user()
+    for query in ({"limit": "0"}, {"limit": "101"}, {"limit": "x"}, {"limit": ""}, {"cursor": "x" * 201}):
+        answers = [(await user.get(path, params=query)) for path in ("feed", "posts")]
+        assert {answer.status_code for answer in answers} == {422}
+        assert answers[0].json()["error"]["fields"] == answers[1].json()["error"]["fields"], query
+    for fits in ({}, {"limit": "1"}, {"limit": "100", "more": "x"}, {"limit": ["7", "3"]}):
+        answers = [(await user.get(path, params=fits)) for path in ("feed", "posts")]
+        assert answers[0].json()["meta"]["page"] == answers[1].json()["meta"]["page"], fits
+    described = (await user.get("openapi.json")).json()["paths"]
+    of = {path: described[f"/api/v1/{path}"]["get"]["parameters"] for path in ("feed", "posts")}
+    assert of["feed"] == [one for one in of["posts"] if one["name"] != "category"]
+
+
+async def test_the_feed_is_for_who_is_logged_in_now(here: Api) -> None:
+    user = await here.user()
+    assert (await user.get("feed")).status_code == 200
+
+    assert (await user.post("auth/logout")).is_success
+
+    assert (await user.get("feed")).status_code == 401
+    assert (await (await here.anybody()).get("feed")).status_code == 401
+
+
+async def test_a_plain_route_is_for_endpoints_that_want_no_more_than_the_request() -> None:
+    router = APIRouter(route_class=Plain)
+
+    with pytest.raises(TypeError, match="takes the request"):
+
+        @router.get("/items")
+        async def items(request: Request, limit: int = 1) -> Response:
+            return Response(f"{request.url} {limit}")
 
 
 async def test_the_list_is_read_to_its_end_without_a_gap_or_a_repetition(here: Api, owner: psycopg.Connection) -> None:

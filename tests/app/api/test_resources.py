@@ -14,30 +14,43 @@ from app.api.cursors import Cursor
 from app.api.customers import RESOURCES
 from app.api.resources import Resource
 from app.limits.policies import QUOTAS
-from tests.app.api.world import Api
+from app.settings import Settings
+from tests.app.api.world import Api, Somebody, api
 
 pytestmark = pytest.mark.anyio
 
 MAKE: dict[str, dict[str, Any]] = {
     "leads": {"email": "Lead@Example.org", "name": "Ada", "score": 7},
     "companies": {"name": "Analytical Engines", "domain": "engines.example"},
+    "contacts": {"name": "Charles", "email": "Charles@Engines.example"},
+    "deals": {"stage": "proposal", "amount_cents": 990_00},
     "campaigns": {"name": "Spring"},
     "conversations": {"channel": "email", "subject": "Hello"},
 }
 CHANGE: dict[str, dict[str, Any]] = {
     "leads": {"status": "contacted", "score": None},
     "companies": {"name": "Difference Engines"},
+    "contacts": {"email": ""},
+    "deals": {"status": "won", "stage": "closed"},
     "campaigns": {"status": "running"},
     "conversations": {"subject": "Goodbye"},
 }
 MADE = [one for one in RESOURCES if one.made_of]
+AT_A_COMPANY = ("contacts", "deals")
+
+
+async def wanted(user: Somebody, name: str) -> dict[str, Any]:
+    """What makes a row of a table."""
+    if name not in AT_A_COMPANY:
+        return MAKE[name]
+    return {**MAKE[name], "company_id": (await user.made("companies", **MAKE["companies"]))["id"]}
 
 
 @pytest.mark.parametrize("resource", MADE, ids=lambda one: one.name)
 async def test_a_row_is_made_read_changed_and_deleted_by_its_user_alone(here: Api, resource: Resource) -> None:
     user, other = await here.user(), await here.user()
 
-    answer = await user.post(resource.name, json=MAKE[resource.name])
+    answer = await user.post(resource.name, json=await wanted(user, resource.name))
     made = answer.json()["data"]
     path = f"{resource.name}/{made['id']}"
     assert answer.status_code == 201
@@ -137,6 +150,52 @@ async def test_a_conversation_is_with_a_lead_of_ones_own(here: Api) -> None:
     assert [(one.status_code, one.json()["error"]["code"]) for one in refused] == [(422, "unknown_reference")] * 3
     assert (await user.delete(f"leads/{mine}")).status_code == 204
     assert (await user.got(path))["lead_id"] is None
+
+
+@pytest.mark.parametrize("name", AT_A_COMPANY)
+async def test_contacts_and_deals_are_at_a_company_of_ones_own(here: Api, name: str) -> None:
+    user, other = await here.user(), await here.user()
+    mine, theirs = [await wanted(one, name) for one in (user, other)]
+    made = await user.made(name, **mine)
+
+    for company in (theirs["company_id"], str(uuid4())):
+        refused = await user.post(name, json={**MAKE[name], "company_id": company})
+        assert (refused.status_code, refused.json()["error"]["code"]) == (422, "unknown_reference")
+    assert (await user.post(name, json=MAKE[name])).status_code == 422  # At no company.
+    moved = await user.patch(f"{name}/{made['id']}", json={"company_id": mine["company_id"]}, headers={"if-match": "*"})
+    assert moved.status_code == 422
+    assert (await user.delete(f"companies/{mine['company_id']}")).status_code == 204
+    assert (await user.get(f"{name}/{made['id']}")).status_code == 404
+
+
+async def test_contacts_are_listed_by_company_and_deals_by_status(here: Api) -> None:
+    user = await here.user()
+    first, second = [await wanted(user, "contacts") for _ in range(2)]
+    contacts = [await user.made("contacts", **one) for one in (first, second)]
+    deals = [await user.made("deals", company_id=first["company_id"], status=one) for one in ("open", "won")]
+
+    assert await user.got("contacts", company_id=first["company_id"]) == contacts[:1]
+    assert await user.got("contacts") == contacts[::-1]
+    assert await user.got("deals", status="won") == deals[1:]
+    assert (await user.get("contacts", params={"company_id": "x"})).status_code == 422
+    assert (await user.got("dashboard"))["open_deals"] == 1
+
+
+async def test_the_search_engine_hears_of_contacts_that_go_with_their_company(
+    owner: psycopg.Connection, given: Settings
+) -> None:
+    async with api(given.model_copy(update={"search_endpoint": "https://search.example.com"})) as searching:
+        user = await searching.user()
+        fields = await wanted(user, "contacts")
+        contact = await user.made("contacts", **fields)
+        owner.execute("DELETE FROM outbox")
+        await user.delete(f"companies/{fields['company_id']}")
+
+    asked = owner.execute("SELECT payload FROM outbox WHERE topic = 'search-index' ORDER BY position").fetchall()
+    assert [one for (one,) in asked] == [
+        {"kind": "contacts", "id": contact["id"]},
+        {"kind": "companies", "id": fields["company_id"]},
+    ]
 
 
 def fill(owner: psycopg.Connection, user_id: object, count: int) -> None:

@@ -27,8 +27,11 @@ from schemathesis.specs.openapi.checks import (
 )
 from starlette.types import ASGIApp
 
+from app.api.envelope import COMMON
 from app.api.openapi import describe
-from app.api.routes import router
+from app.api.routes import include
+from app.mail import routes as mail
+from app.privacy import consent_routes as consents
 from tests.app.api.world import Api, Somebody, api
 from tests.app.environment import settings
 from tests.app.servers import Postgres, Redis
@@ -45,7 +48,9 @@ bounded = hypothesis.settings(
     phases=[hypothesis.Phase.explicit, hypothesis.Phase.generate],
 )
 whole = FastAPI()
-whole.include_router(router())
+include(whole)
+for _part in (consents, mail):
+    whole.include_router(_part.router(), responses=COMMON)
 schema = schemathesis.openapi.from_dict(describe(whole))
 _found = [cast("Any", one).ok() for one in schema.get_all_operations()]
 OPERATIONS: dict[str, Any] = {one.label: one for one in _found}
@@ -80,6 +85,11 @@ async def _rows(user: Somebody) -> dict[str, str]:
         ("conversations", {"channel": "chat"}),
     ):
         found[f"/api/v1/{name}/{{row_id}}"] = (await user.made(name, **fields))["id"]
+    company = found["/api/v1/companies/{row_id}"]
+    for name, fields in (("contacts", {"name": "A"}), ("deals", {})):
+        found[f"/api/v1/{name}/{{row_id}}"] = (await user.made(name, company_id=company, **fields))["id"]
+    for name, below in (("conversations", "messages"), ("campaigns", "statistics")):
+        found[f"/api/v1/{name}/{{row_id}}/{below}"] = found[f"/api/v1/{name}/{{row_id}}"]
     return found
 
 

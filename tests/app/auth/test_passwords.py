@@ -137,7 +137,7 @@ def test_the_defaults_are_not_below_the_recommended_minimum() -> None:
 
 @pytest.mark.anyio
 async def test_no_more_hashes_run_at_once_than_allowed_and_the_loop_goes_on(anyio_backend: str) -> None:
-    hasher = Counted(SETTINGS, seconds=0.05)
+    hasher = Counted(replace(SETTINGS, concurrent_hashes=2), seconds=0.05)
     turns = 0
 
     async def turn() -> None:
@@ -156,7 +156,7 @@ async def test_no_more_hashes_run_at_once_than_allowed_and_the_loop_goes_on(anyi
 
 @pytest.mark.anyio
 async def test_who_would_wait_too_long_is_told_at_once(anyio_backend: str) -> None:
-    hasher = Counted(replace(SETTINGS, waiting_hashes=3), seconds=0.05)
+    hasher = Counted(replace(SETTINGS, concurrent_hashes=2, waiting_hashes=3), seconds=0.05)
     outcomes = await asyncio.gather(*(hasher.hash(PASSWORD) for _ in range(9)), return_exceptions=True)
     refused = [one for one in outcomes if isinstance(one, AuthUnavailableError)]
     assert len(refused) == 4
@@ -167,7 +167,7 @@ async def test_who_would_wait_too_long_is_told_at_once(anyio_backend: str) -> No
 
 @pytest.mark.anyio
 async def test_clients_that_go_away_make_no_room_while_their_hash_runs(anyio_backend: str) -> None:
-    hasher = Counted(replace(SETTINGS, waiting_hashes=0), seconds=0.2)
+    hasher = Counted(replace(SETTINGS, concurrent_hashes=2, waiting_hashes=0), seconds=0.2)
     gone = [asyncio.create_task(hasher.hash(PASSWORD)) for _ in range(2)]
     await asyncio.sleep(0.05)
     for task in gone:

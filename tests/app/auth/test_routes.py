@@ -9,7 +9,7 @@ import pytest
 from app.auth.cookies import ACCESS, CSRF, REFRESH
 from app.auth.privileges import Plan, Tier
 from app.auth.routes import router
-from tests.app.auth.world import EMAIL, PASSWORD, PREFIX, World, cookie
+from tests.app.auth.world import EMAIL, ORIGIN, PASSWORD, PREFIX, World, cookie
 
 pytestmark = pytest.mark.anyio
 
@@ -163,6 +163,32 @@ async def test_without_an_answer_about_the_plan_everybody_has_the_free_one(here:
     here.product.is_down = True
     assert (await client.get("/plus")).status_code == 402
     assert (await client.call("GET", "/me")).json()["tier"] == 0
+
+
+@pytest.mark.parametrize(
+    ("plan", "tier", "where"),
+    [
+        (Plan(Tier.PLUS, None), "1", "/reports/weekly"),
+        (Plan(Tier.PLUS, None), "2", "/pricing?for=%2Freports%2Fweekly"),
+        (Plan(Tier.PLUS, datetime(2026, 1, 1, tzinfo=UTC)), "1", "/pricing?for=%2Freports%2Fweekly"),
+        (None, "1", "/pricing?for=%2Freports%2Fweekly"),
+    ],
+)
+async def test_a_link_to_a_paid_page_leads_there_or_to_the_plans(
+    here: World, plan: Plan | None, tier: str, where: str
+) -> None:
+    client = await here.registered()
+    if plan is not None:
+        here.product.plans[await _user(here)] = plan
+    answer = await client.call("GET", f"/paywall?to=/reports/weekly&tier={tier}")
+    assert (answer.status_code, answer.headers["location"]) == (303, ORIGIN + where)
+    assert answer.headers["cache-control"] == "no-store"
+
+
+@pytest.mark.parametrize("to", ["https://evil.example", "//evil.example", "/\\evil.example", "/%0d%0aa", "", "reports"])
+async def test_no_link_leads_to_another_site(here: World, to: str) -> None:
+    client = await here.registered()
+    assert (await client.call("GET", f"/paywall?to={to}")).status_code == 422
 
 
 async def test_who_has_no_token_gets_nothing(here: World) -> None:

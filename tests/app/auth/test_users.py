@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from urllib.parse import urlsplit
+from uuid import uuid4
 
 import pytest
 
@@ -44,6 +45,20 @@ async def test_a_user_gets_one_row_however_often_they_log_in(application_url: st
             assert [dict(row) for row in await connection.fetch("SELECT id, email FROM users")] == [
                 {"id": user_id, "email": EMAIL}
             ]
+
+
+async def test_a_login_after_a_while_is_noted_and_one_soon_after_another_is_not(application_url: str) -> None:
+    async with database_at(application_url) as database:
+        user_id, users = uuid4(), ShardedUsers(database)
+        await users.ensure(user_id, EMAIL)
+        for minutes, noted in ((61, True), (59, False)):
+            async with database.writer(user_id) as connection:
+                past = "UPDATE users SET last_active_at = now() - make_interval(mins => $1)"
+                await connection.execute(past, minutes)
+            await users.ensure(user_id, EMAIL)
+            async with database.writer(user_id) as connection:
+                recent = "SELECT last_active_at > now() - interval '1 minute' FROM users"
+                assert await connection.fetchval(recent) is noted
 
 
 async def test_a_transaction_of_a_user_sees_no_account(application_url: str) -> None:

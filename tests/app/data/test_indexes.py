@@ -58,6 +58,15 @@ USERS_OWN = {
     ),
     "companies": ("SELECT id, name FROM companies", "companies_user_id"),
     "deals": ("SELECT id FROM deals WHERE status = 'open'", "deals_user_id_status"),
+    "the newest deals": ("SELECT id FROM deals ORDER BY created_at DESC, id DESC LIMIT 20", "deals_user_id_created_at"),
+    "the newest contacts": (
+        "SELECT id FROM contacts ORDER BY created_at DESC, id DESC LIMIT 20",
+        "contacts_user_id_created_at",
+    ),
+    "a conversation": (
+        "SELECT id FROM messages WHERE conversation_id = '{me}' ORDER BY created_at DESC, id DESC LIMIT 20",
+        "messages_conversation_id_created_at",
+    ),
     "own profile": ("SELECT subscription_tier, subscription_expires_at FROM profiles", "profiles_"),
     "own events": (
         "SELECT event_type FROM analytics.analytics_events ORDER BY timestamp DESC LIMIT 20",
@@ -113,16 +122,18 @@ def test_what_jobs_ask_for_is_found_by_index(application: psycopg.Connection, so
     assert [line for line in found.splitlines() if "Seq Scan" in line and "rows=1 " not in line] == []  # Future months.
 
 
-def test_what_is_to_be_sent_is_found_among_all_that_was(postgres: Postgres, database: str) -> None:
-    add = """INSERT INTO outbox (user_id, topic, payload, published_at)
-        SELECT id, 'lead.created', '{}', CASE WHEN n % 500 > 0 THEN now() END FROM users, generate_series(1, 5000) n"""
-    query = "SELECT id FROM outbox WHERE published_at IS NULL ORDER BY created_at LIMIT 100"
+@pytest.mark.parametrize("image", ["this one", "the one before"])
+def test_what_is_due_is_found_among_all_that_waits(postgres: Postgres, database: str, image: str) -> None:
+    add = """INSERT INTO outbox (user_id, topic, payload, due_at)
+        SELECT id, 'export-expiry', '{}', now() + n % 500 * interval '1 day' FROM users, generate_series(1, 5000) n"""
+    condition = "due_at <= now()" if image == "this one" else "published_at IS NULL AND due_at <= now()"
+    query = f"SELECT id FROM outbox WHERE {condition} ORDER BY due_at, position LIMIT 100"  # noqa: S608 of this test
     with psycopg.connect(postgres.url(database), autocommit=True) as owner:
         owner.execute("INSERT INTO users (email) VALUES ('a@example.com')")
         owner.execute(add)
         owner.execute("ANALYZE outbox")
     with psycopg.connect(postgres.url(database, APPLICATION), autocommit=True) as connection:
-        assert "Index Scan using outbox_created_at_idx" in plan(connection, query, (), None)
+        assert "Index Scan on outbox_due_idx" in plan(connection, query, (), None)
 
 
 def test_privileges_are_answered_by_the_index_alone(application: psycopg.Connection, somebody: UUID) -> None:

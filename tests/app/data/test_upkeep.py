@@ -6,9 +6,11 @@ from uuid import uuid4
 
 import psycopg
 from pydantic import SecretStr
+from structlog.testing import capture_logs
 
 from app.data.upkeep import look_after
 from app.settings import UpkeepSettings
+from components.upkeep_watch import EVENT
 from tests.app.servers import OWNER, Postgres
 
 ROWS = """
@@ -46,8 +48,11 @@ def test_what_is_over_goes_and_everything_else_stays(postgres: Postgres, databas
         connection.execute(ROWS, ids)
         connection.execute("DROP TABLE analytics.analytics_events_" + next_month(connection))
 
-    (first,), (second,) = look_after(settings(postgres, database)), look_after(settings(postgres, database))
+    with capture_logs() as lines:
+        (first,), (second,) = look_after(settings(postgres, database)), look_after(settings(postgres, database))
 
+    # What the stacks' alarm waits for.
+    assert [(one["event"], one["database"]) for one in lines] == [(EVENT, database)] * 2
     assert (first.expired, second.expired) == (3, 0)
     assert [name.startswith("analytics_events_") for name in first.partitions.created] == [True]
     assert second.partitions.created == second.partitions.dropped == ()
@@ -67,6 +72,8 @@ def next_month(connection: psycopg.Connection[tuple[str]]) -> str:
 def test_an_index_that_is_missing_is_told(postgres: Postgres, database: str) -> None:
     with psycopg.connect(postgres.url(database)) as connection:
         connection.execute("DROP INDEX posts_categories_idx")
-    (done,) = look_after(settings(postgres, database))
+    with capture_logs() as lines:
+        (done,) = look_after(settings(postgres, database))
+    assert lines == []
     assert not done.indexes.ok
     assert any("categories" in name for name in done.indexes.missing)

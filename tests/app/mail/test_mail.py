@@ -25,6 +25,7 @@ __all__ = ["aws_url", "open_aws", "open_database"]
 
 OpenAws = Callable[[], AbstractAsyncContextManager[Aws]]
 ADDRESS = "ada@example.com"
+KEY = b"k" * 32
 
 
 @pytest.fixture
@@ -44,7 +45,7 @@ def job(user: UUID, template: str = "export-ready", **payload: Any) -> Job:
 
 
 def mailer(database: Database, ses: Any) -> Mailer:
-    return Mailer(database, ses, domain="example.com", configuration_set="mail")
+    return Mailer(database, ses, domain="example.com", configuration_set="mail", key=KEY)
 
 
 def event(reason: str, *addresses: str, sender: UUID | None = None, kind: str = "Permanent", number: int = 1) -> Job:

@@ -37,7 +37,7 @@ def stream() -> Iterator[io.StringIO]:
         root.setLevel(level)
         logging.captureWarnings(capture=False)
         structlog.configure(**before)
-        structlog.contextvars.clear_contextvars()
+        logs.begin()
 
 
 def lines(stream: io.StringIO) -> list[dict[str, Any]]:
@@ -46,7 +46,7 @@ def lines(stream: io.StringIO) -> list[dict[str, Any]]:
 
 def test_a_line_is_one_object_with_time_level_and_the_processs_fields(stream: io.StringIO) -> None:
     request_id = uuid.uuid4().hex
-    structlog.contextvars.bind_contextvars(request_id=request_id)
+    logs.bind(request_id=request_id)
     structlog.get_logger().warning("pool_exhausted", count=3, duration_ms=1.5)
     (line,) = lines(stream)
     assert line.pop("timestamp").endswith("Z")
@@ -72,7 +72,7 @@ def test_nothing_personal_passes_by_any_field(stream: io.StringIO, value: str) -
     log.info(value)
     log.info(f"user {value} logged in")  # noqa: G004 what nobody should do
     log.bind(email=value).error("bound")
-    structlog.contextvars.bind_contextvars(email=value, route=f"/users/{value}")
+    logs.bind(email=value, route=f"/users/{value}")
     log.info("from_context")
     assert len(lines(stream)) > 70
     assert [planted for planted in PLANTED if planted in stream.getvalue()] == []

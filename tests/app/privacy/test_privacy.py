@@ -12,15 +12,17 @@ from psycopg import sql
 
 from app.privacy.erasure import GRACE_DAYS
 from app.privacy.exports import KEPT_DAYS, NOT_COPIED, TABLES
+from app.settings import Settings
 from app.uploads.storage import key_of
 from app.worker.jobs import Job
+from tests.app.api.engine import ROLE, serving
 from tests.app.api.world import PASSWORD, Somebody
 from tests.app.uploads.test_uploads import IMAGE, put
-from tests.app.uploads.world import World, stored
+from tests.app.uploads.world import World, stored, world
 
 SECRET_WORDS = "whispered-words"
 """In every text that the user wrote."""
-STAYS = {"audit_log", "erasures"}
+STAYS = {"audit_log", "consents", "erasures"}
 """Tables in which the user's id stays, and nothing else of the user."""
 COLUMNS: LiteralString = """SELECT c.table_schema || '.' || c.table_name, c.column_name
     FROM information_schema.columns c
@@ -41,7 +43,9 @@ async def wealthy(there: World) -> Somebody:
         ("subscriptions", {"tier": 1, "status": "active"}),
         ("posts", {"slug": f"{text}-{other}", "title": text, "body": text}),
         ("leads", {"id": other, "email": text, "name": text}),
-        ("campaigns", {"name": text}),
+        ("campaigns", {"id": other, "name": text}),
+        ("campaign_statistics", {"id": other}),
+        ("consents", {"purpose": "newsletter", "text_version": "1", "given": True, "source": "account"}),
         ("conversations", {"id": other, "channel": "email", "subject": text, "lead_id": other}),
         ("messages", {"conversation_id": other, "direction": "in", "body": text}),
         ("companies", {"id": other, "name": text}),
@@ -55,6 +59,7 @@ async def wealthy(there: World) -> Somebody:
         ("jobs", {"kind": text}),
         ("mail_sends", {"key": text, "state": "sent"}),
         ("mail_senders", {}),
+        ("mail_unsubscribes", {"recipient": b"r" * 32}),
         ("webhook_endpoints", {"id": other, "url": f"https://{text}.example.com"}),
         ("webhook_deliveries", {"endpoint_id": other, "event_type": "e", "payload": json.dumps({"text": text})}),
         ("newsletter_subscribers", {"email": email}),
@@ -161,6 +166,28 @@ async def test_an_erased_user_is_in_no_column_of_any_table(there: World) -> None
     # The stranger's are there.
     assert (await stranger.get("auth/me")).status_code == 200
     assert there.owner.execute("SELECT count(*) FROM video_views WHERE viewer_id IS NULL").fetchone() == (1,)
+
+
+@pytest.mark.anyio
+async def test_an_erased_user_is_not_in_the_search_engine_either(given: Settings, owner: psycopg.Connection) -> None:
+    async with serving() as engine:
+        engines = given.model_copy(update={"search_endpoint": engine.url, "search_role_arn": ROLE})
+        async with world(engines, owner) as there:
+            user, stranger = await there.user(), await there.user()
+            for somebody in (user, stranger):
+                await somebody.made("posts", title=SECRET_WORDS, body="Text")
+                await somebody.made("leads", email="lead@example.com", name=SECRET_WORDS)
+            assert await there.do("search-index") == 4
+            before = {index: len(documents) for index, documents in engine.indexes.items()}
+            await ask_for_erasure(user)
+            (job,) = there.asked("erasure")
+            owner.execute("UPDATE erasures SET due_at = now()")
+            await there.handle(job)
+
+    assert before == {"headroom-posts": 2, "headroom-leads": 2, "headroom-companies": 0, "headroom-contacts": 0}
+    after = {index: len(documents) for index, documents in engine.indexes.items()}
+    assert after == {**before, "headroom-posts": 1, "headroom-leads": 1}
+    assert str(user.user_id) not in str(engine.indexes)
 
 
 @pytest.mark.anyio

@@ -86,8 +86,9 @@ def test_secrets_differ_by_key_endpoint_and_purpose() -> None:
         endpoint_secret(b"k" * 32, one, 1),
         endpoint_secret(b"l" * 32, one, 1),
         endpoint_secret(b"k" * 32, UUID(int=2), 1),
-        provider_secret(b"k" * 32, "payment"),
-        provider_secret(b"k" * 32, "mail"),
+        provider_secret(b"k" * 32, "payment", 1),
+        provider_secret(b"k" * 32, "payment", 2),
+        provider_secret(b"k" * 32, "mail", 1),
     ]
 
     assert len(set(found)) == len(found)

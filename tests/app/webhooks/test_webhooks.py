@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from typing import Any
 from uuid import uuid4
 
@@ -12,12 +12,15 @@ from aiohttp import web
 
 from app.settings import Settings
 from app.webhooks.delivery import DISABLED_AFTER, PAUSES, emit
+from app.webhooks.providers import rotate
 from app.webhooks.routes import MAXIMUM_ENDPOINTS
 from app.webhooks.sender import Sender
 from app.webhooks.signatures import headers, provider_secret, secret_of, verify
 from tests.app.api.world import Somebody
 from tests.app.servers import free_port
+from tests.app.stores import caching
 from tests.app.uploads.world import World, world
+from tests.app.worker.conftest import until
 
 URL = "https://hooks.example.com/take"
 
@@ -212,9 +215,11 @@ def payment(user: Somebody, **changes: Any) -> dict[str, Any]:
     return {"type": "subscription.updated", "timestamp": dt.datetime.now(dt.UTC).isoformat(), "data": data}
 
 
-async def send(there: World, given: Settings, event: Any, message: str = "msg_1", **changes: str) -> Any:
+async def send(
+    there: World, given: Settings, event: Any, message: str = "msg_1", *, version: int = 1, **changes: str
+) -> Any:
     assert given.second_factor_key is not None
-    secret = provider_secret(given.second_factor_key.get_secret_value().encode(), "payment")
+    secret = provider_secret(given.second_factor_key.get_secret_value().encode(), "payment", version)
     body = json.dumps(event).encode()
     client = await there.anybody()
     sent = {**headers([secret], message, body), "content-type": "application/json", **changes}
@@ -238,6 +243,28 @@ async def test_a_payment_that_is_told_twice_counts_once(there: World, given: Set
 
 
 @pytest.mark.anyio
+async def test_a_provider_s_secret_before_counts_for_as_long_as_was_said(there: World, given: Settings) -> None:
+    event = payment(await there.user())
+
+    async def statuses() -> list[int]:
+        """By version of the secret."""
+        return [
+            (await send(there, given, event, f"msg_{uuid4()}", version=version)).status_code for version in (1, 2, 3)
+        ]
+
+    assert await statuses() == [202, 401, 401]
+    async with caching(given.cache_url, budget_seconds=1) as cache:
+        assert await rotate(there.database, cache, "payment", dt.timedelta(seconds=60))
+        await until(lambda: _is(statuses(), [202, 202, 401]))
+        assert await rotate(there.database, cache, "payment", dt.timedelta(0))
+        await until(lambda: _is(statuses(), [401, 401, 202]))
+
+
+async def _is(found: Awaitable[list[int]], wanted: list[int]) -> bool:
+    return await found == wanted
+
+
+@pytest.mark.anyio
 async def test_an_older_message_does_not_undo_a_newer_one(there: World, given: Settings) -> None:
     user = await there.user()
     new = payment(user, status="cancelled")
@@ -255,7 +282,7 @@ async def test_what_nobody_signed_changes_nothing(there: World, given: Settings)
     event = payment(user)
 
     for changes in ({"webhook-signature": "v1,AAAA"}, {"webhook-timestamp": "1"}, {"webhook-id": "msg_2"}):
-        answer = await send(there, given, event, **changes)
+        answer = await send(there, given, event, version=1, **changes)
         assert (answer.status_code, answer.json()["error"]["code"]) == (401, "bad_signature")
     assert (await send(there, given, {"type": "other"})).status_code == 422
     assert (await (await there.anybody()).post("webhooks/incoming/stranger", json={})).status_code == 404
