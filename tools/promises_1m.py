@@ -117,7 +117,7 @@ PROMISES: Sequence[Promise] = (
         text="Ten services and more, gRPC within, GraphQL for those who want it",
         value=lambda phase: ", ".join(services(phase)),
         by=[some("kubernetes.Deployment", "app-(auth|leads|email|video|analytics|campaigns|companies)$")],
-        reason="GraphQL is a route of the api, not a resource",
+        reason="Ports and network policies let gRPC through. The application here answers neither gRPC nor GraphQL yet",
     ),
     Promise(
         text="A CDN of the enterprise class with code at the edge, and shelter from floods",

@@ -138,6 +138,7 @@ PROMISES: Sequence[Promise] = (
         text="A service mesh if wanted, gRPC between services",
         value=lambda phase: "mesh on" if phase.compute.mesh else "mesh off, ready",
         by=[some("kubernetes.Service", "app-(auth|leads|email|video|analytics)-")],
+        reason="Ports and network policies let gRPC through. No service of the application here calls another yet",
     ),
     Promise(
         text="Large tables in parts by date, views made in advance, reads apart from writes",
