@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import Depends
@@ -35,14 +35,14 @@ class Here:
     """The parts of the process, from its lifespan."""
 
     def __init__(self, request: Request) -> None:
-        """Read `request.state`."""
-        state = request.state
-        self.settings: Settings = state.settings
-        self.database: Database = state.database
-        self.cache: TieredCache = state.cache
-        self.redis: Store = state.redis
-        self.limiter: Limiter = state.limiter
-        self.publisher: Publisher = state.publisher
+        """Read the request's state."""
+        state: dict[str, Any] = request.scope["state"]
+        self.settings: Settings = state["settings"]
+        self.database: Database = state["database"]
+        self.cache: TieredCache = state["cache"]
+        self.redis: Store = state["redis"]
+        self.limiter: Limiter = state["limiter"]
+        self.publisher: Publisher = state["publisher"]
 
     @cached_property
     def bookmarks(self) -> Bookmarks:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any, Generic, Literal, TypeVar
 
+import orjson
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import Response
@@ -119,12 +120,12 @@ def answer(request: Request, data: T, *, stale: bool = False) -> Answer[T]:
     return Answer(data=data, meta=Meta(**about(request, stale=stale)))
 
 
-def encoded(data: bytes, meta: Meta, headers: Mapping[str, str]) -> Response:
-    """An answer of which the data is JSON already, as its model wrote it: for what is asked for most.
+def encoded(data: bytes, meta: Mapping[str, Any], headers: Mapping[str, str]) -> Response:
+    """An answer of which the data is JSON already: for what is asked for most.
 
     The framework would check every row against the model once more, and then write it: twice the time of the rest.
     """
-    body = b'{"success":true,"data":%b,"meta":%b}' % (data, meta.model_dump_json().encode())
+    body = b'{"success":true,"data":%b,"meta":%b}' % (data, orjson.dumps(meta, option=orjson.OPT_UTC_Z))
     return Response(body, headers=dict(headers), media_type="application/json")
 
 

@@ -9,14 +9,12 @@ from fastapi import APIRouter, Path, Query, Request, Response
 
 from app.api import etags
 from app.api.context import Here, Own, TheHere, TheOwn, index_later
-from app.api.cursors import DEFAULT_LIMIT, Cursor, CursorText, Limit, Part
+from app.api.cursors import DEFAULT_LIMIT, CursorText, Limit, Part
 from app.api.envelope import (
     PERSONAL,
     UNMODIFIED,
     WITH_BODY,
     Answer,
-    CursorMeta,
-    CursorPage,
     Listed,
     about,
     answer,
@@ -28,7 +26,6 @@ from app.api.idempotency import Key, Outcome
 from app.api.plain import Plain
 from app.api.posts import (
     BY_ID,
-    FEED,
     SUBJECT,
     CategoryCount,
     NewPost,
@@ -194,16 +191,11 @@ async def delete_post(own: TheOwn, slug: TheSlug, if_match: etags.IfMatch = None
     await own.here.count("delete_post")
 
 
-async def _newest(request: Request, here: TheHere, *, category: str | None, cursor: str | None, limit: int) -> Response:
-    name = f"{FEED}:{category or ''}"
-    start = Cursor.decode(name, cursor) if cursor is not None else None
-    found, more = await Posts(here).newest(category, start, limit)
-    page = CursorPage(limit=limit, next_cursor=more.encode(name) if more else None)
-    data = f"[{','.join(found.value or [])}]".encode()
-    # The same rows may be the end of the list at one time and not at another.
-    headers = _caching(request, etags.of_bytes(data + page.model_dump_json().encode()), found.tier)
-    meta = CursorMeta(**about(request, stale=found.is_stale), page=page)
-    return etags.unchanged(request, headers) or encoded(data, meta, headers)
+async def _newest(request: Request, here: Here, *, category: str | None, cursor: str | None, limit: int) -> Response:
+    page, found = await Posts(here).newest(category, cursor, limit)
+    headers = _caching(request, page.tag, found.tier)
+    meta = about(request, stale=found.is_stale) | {"page": {"limit": limit, "next_cursor": page.next_cursor}}
+    return etags.unchanged(request, headers) or encoded(page.data, meta, headers)
 
 
 def _shared(request: Request, response: Response, found: Cached[list[T]]) -> Answer[list[T]] | Response:

@@ -7,12 +7,13 @@ import re
 import secrets
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 from uuid import UUID
 
 import orjson
 from pydantic import BaseModel, Field, TypeAdapter
 
+from app.api import etags
 from app.api.context import Here
 from app.api.cursors import DEFAULT_LIMIT, MAXIMUM_LIMIT, Cursor
 from app.api.fields import Asked, Category, Change, LongText, Name
@@ -103,9 +104,46 @@ BY_SLUG = f"SELECT {WHOLE} FROM {SOURCE} WHERE slug = $1"  # noqa: S608 of this 
 BY_ID = f"SELECT {WHOLE} FROM {SOURCE} WHERE posts.id = $1"  # noqa: S608 of this file
 COUNTS = "SELECT category, count(*) AS posts FROM posts, unnest(categories) AS category GROUP BY category"
 
+
+class Page(NamedTuple):
+    """A part of a list by time, as it is sent.
+
+    Attributes:
+        data: the posts, a JSON array of `PostSummary`.
+        next_cursor: where the list goes on; None at its end.
+        tag: changes with either.
+    """
+
+    data: bytes
+    next_cursor: str | None
+    tag: str
+
+
+class Written(list[str]):
+    """Posts of a list by time, each as JSON; one more than a page has says that the list goes on.
+
+    What is asked for most is written once: the page of the usual length is kept with them.
+    """
+
+    _usual: Page | None = None
+
+    def page(self, name: str, limit: int) -> Page:
+        """The first `limit` posts of the list with this name in its cursors."""
+        if limit != DEFAULT_LIMIT:
+            return self._page(name, limit)
+        if self._usual is None:
+            self._usual = self._page(name, limit)
+        return self._usual
+
+    def _page(self, name: str, limit: int) -> Page:
+        data = f"[{','.join(self[:limit])}]".encode()
+        following = _end(self[limit - 1]).encode(name) if len(self) > limit else None
+        # The same rows may be the end of the list at one time and not at another.
+        return Page(data, following, etags.of_bytes(data + (following or "").encode()))
+
+
 SUMMARIES, _COUNTS = TypeAdapter(list[PostSummary]), TypeAdapter(list[CategoryCount])
-_LISTS: Kind[list[str]] = POSTS
-"""Each post as JSON, a `PostSummary`: what is asked for most is written once, and then only joined."""
+_LISTS: Kind[Written] = Kind(name=POSTS.name, fresh_seconds=POSTS.fresh_seconds, decode=Written, is_shared=True)
 _POST: Kind[Post] = Kind(name="post", fresh_seconds=POSTS.fresh_seconds, decode=Post.model_validate)
 _TRENDING: Kind[list[PostSummary]] = Kind(
     name="trending", fresh_seconds=TRENDING_SECONDS, decode=SUMMARIES.validate_python
@@ -122,23 +160,19 @@ class Posts:
         """Of the process."""
         self._here = here
 
-    async def newest(
-        self, category: str | None, cursor: Cursor | None, limit: int
-    ) -> tuple[Cached[list[str]], Cursor | None]:
-        """A part of the list by time, each post as JSON, and where the list goes on.
+    async def newest(self, category: str | None, cursor: str | None, limit: int) -> tuple[Page, Cached[Written]]:
+        """A part of the list by time, and where it is from. Its beginning is what nearly everybody reads: cached.
 
-        Its beginning is what nearly everybody reads: cached.
+        Raises:
+            InvalidCursorError: it is none of this list's.
         """
+        name = f"{FEED}:{category or ''}"
         if cursor is not None:
-            found = Cached(await self._after(category, cursor, limit + 1), Tier.LOADER)
-        else:
-            head = next(size for size in _HEADS if limit <= size)
-            found = await self._here.cache.get(
-                _LISTS, f"{category or ''}:{head}", lambda: self._head(category, head + 1)
-            )
-        posts = found.value or []
-        page = posts[:limit]
-        return Cached(page, found.tier), _end(page[-1]) if len(posts) > limit else None
+            rows = await self._after(category, Cursor.decode(name, cursor), limit + 1)
+            return rows.page(name, limit), Cached(rows, Tier.LOADER)
+        head = next(size for size in _HEADS if limit <= size)
+        found = await self._here.cache.get(_LISTS, f"{category or ''}:{head}", lambda: self._head(category, head + 1))
+        return (found.value or Written()).page(name, limit), found
 
     async def trending(self) -> Cached[list[PostSummary]]:
         """The most liked."""
@@ -175,13 +209,13 @@ class Posts:
         await self._here.cache.invalidate(_LISTS, *lists)
         await self._here.cache.invalidate(_POST, slug)
 
-    async def _head(self, category: str | None, limit: int) -> list[str]:
+    async def _head(self, category: str | None, limit: int) -> Written:
         rows = await (
             self._everywhere(NEWEST, limit) if category is None else self._everywhere(IN_CATEGORY, limit, category)
         )
         return _by_time(rows, limit)
 
-    async def _after(self, category: str | None, cursor: Cursor, limit: int) -> list[str]:
+    async def _after(self, category: str | None, cursor: Cursor, limit: int) -> Written:
         rows = await (
             self._everywhere(NEWEST_AFTER, limit, cursor.at, cursor.id)
             if category is None
@@ -234,10 +268,11 @@ def _nested(row: Row) -> Mapping[str, Any]:
     return {**row, "author": {"id": row["user_id"], "display_name": row["display_name"]}}
 
 
-def _by_time(rows: Sequence[Row], limit: int) -> list[str]:
-    """Of several shards, in the order that each of them has; as JSON."""
+def _by_time(rows: Sequence[Row], limit: int) -> Written:
+    """Of several shards, in the order that each of them has."""
     by_id = sorted(rows, key=lambda row: row["id"].bytes)
-    return [_written(row) for row in sorted(by_id, key=lambda row: row["published_at"], reverse=True)[:limit]]
+    newest = sorted(by_id, key=lambda row: row["published_at"], reverse=True)
+    return Written(map(_written, newest[:limit]))
 
 
 def _written(row: Row) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 import orjson
@@ -17,7 +17,7 @@ EARLINESS = 1.0
 """XFetch's beta: 1 is optimal where the times between requests are exponential (Vattani et al., VLDB 2015)."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Envelope:
     """A value with its times, all in epoch seconds.
 
@@ -34,6 +34,17 @@ class Envelope:
     stale_until: float
     loaded_at: float
     load_seconds: float
+    _decoded: list[Any] = field(default_factory=list, init=False, repr=False, compare=False)
+
+    def value(self, decode: Callable[[Any], Any], *, is_shared: bool) -> Any:
+        """The decoded value, None as it is; the same one each time if it `is_shared`."""
+        if self._decoded:
+            return self._decoded[0]
+        parsed = orjson.loads(self.payload)
+        value = None if parsed is None else decode(parsed)
+        if is_shared:
+            self._decoded.append(value)
+        return value
 
     def pack(self) -> bytes:
         """As Redis keeps it."""

@@ -30,12 +30,14 @@ class Kind(Generic[T]):
         fresh_seconds: served without a question, less a tenth at random.
         decode: from parsed JSON.
         fallback: served when there is no value and the loader fails; without one the failure is raised.
+        is_shared: whoever gets a value changes nothing in it, so memory keeps the decoded one for all.
     """
 
     name: str
     fresh_seconds: float
     decode: Callable[[Any], T]
     fallback: T | Nothing = NOTHING
+    is_shared: bool = False
 
     @property
     def stale_seconds(self) -> float:

@@ -9,8 +9,6 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Any, TypeVar, cast
 
-import orjson
-
 from app.cache import leases
 from app.cache.answers import Cached, Load, LoadMany, Tier
 from app.cache.broadcast import Broadcast
@@ -361,5 +359,4 @@ class TieredCache:
         self._events.looked_up(kind.name, tier)
         if envelope is None:
             return Cached(cast("T", kind.fallback), tier)
-        value = orjson.loads(envelope.payload)
-        return Cached(None if value is None else kind.decode(value), tier)
+        return Cached(envelope.value(kind.decode, is_shared=kind.is_shared), tier)

@@ -107,8 +107,8 @@ def test_every_role_answers_probes_and_scrapes(
         assert server.process.wait(20) == 0
     lines = server.lines()
     assert {line["role"] for line in lines} == {role}
-    # Probes and scrapes are quiet, whatever they are answered.
-    events = [line["event"] for line in lines]
+    # Probes and scrapes are quiet, whatever they are answered. A worker warms a new cache whenever it gets to it.
+    events = [line["event"] for line in lines if line["event"] != "cache_warmed"]
     drained = ["sockets_draining"] if role == "api" else []
     assert events == ["started", *["dependency_available"] * len(checks), *["request"] * 2, *drained, "stopping"]
 

@@ -73,6 +73,24 @@ async def test_what_a_caller_changes_in_an_answer_stays_its_own(redis_url: str) 
         assert (await cache.get(PROFILE, "1", Database().load)).value == {"tier": 1}
 
 
+async def test_what_all_share_is_decoded_once_until_another_comes(redis_url: str) -> None:
+    database, decoded = Database([1]), []
+
+    def decode(value: Any) -> Any:
+        decoded.append(value)
+        return tuple(value)
+
+    shared = Kind(name="shared", fresh_seconds=300, decode=decode, is_shared=True)
+    async with caching(redis_url) as cache:
+        answers = [await cache.get(shared, "1", database.load) for _ in range(10)]
+        database.value = [2]
+        await cache.invalidate(shared, "1")
+        answers += [await cache.get(shared, "1", database.load) for _ in range(10)]
+
+    assert [answer.value for answer in answers] == [(1,)] * 10 + [(2,)] * 10
+    assert decoded == [[1], [2]]
+
+
 async def test_a_hundred_readers_of_a_process_load_once(redis_url: str) -> None:
     database = Database(seconds=0.05)
     async with caching(redis_url) as cache:
