@@ -12,12 +12,14 @@ import sys
 from collections.abc import Sequence
 from datetime import timedelta
 
+from app import slots
 from app.admin.administrators import NoAccountError, set_administrator
 from app.api.search_engine import Engine, EngineError
 from app.api.search_fill import forget
 from app.assembly import Stores
 from app.aws import Aws
 from app.data.errors import UnavailableError, UncertainError
+from app.data.slot_copy import SlotsError
 from app.ops import logs
 from app.settings import WITHOUT_SECRETS, Settings, SettingsError, read
 from app.webhooks.providers import rotate, secrets_of
@@ -62,6 +64,7 @@ def _parser() -> argparse.ArgumentParser:
         help=f"for so long the one before counts, too ({PREVIOUS_HOURS}; 0 if somebody else knows it)",
     )
     commands.add_parser("refill-search", help="have the search engine filled anew from the database")
+    slots.add(commands)
     return parser
 
 
@@ -87,11 +90,15 @@ async def _run(given: argparse.Namespace, settings: Settings) -> str:
     try:
         if given.command == "refill-search":
             return await _refill(settings)
+        if given.command == "slots":
+            return await slots.run(given, settings)
         stores = Stores.of(settings)
         async with stores.opened():
             if given.command == "administrator":
                 return await _administrator(stores, given.email, to=given.change == "add")
             return await _secret(settings, stores, given)
+    except SlotsError as error:
+        raise CommandError(str(error)) from None
     except UncertainError:
         msg = "the database broke off: it may have been done or not; run the command again"
         raise CommandError(msg) from None

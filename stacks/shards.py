@@ -19,8 +19,8 @@ FIRST_DATABASE = "headroom"
 """Database of shard 0, which stands from 10k on."""
 HASH = "sha256-first-byte"
 ENTRY = re.compile(r"(?P<first>\d{1,3})(-(?P<last>\d{1,3}))?=(?P<shard>\d{1,3})(>(?P<to>\d{1,3})(?P<frozen>:frozen)?)?")
-"""`128-255=1`: these slots are on shard 1. `128-255=0>1`: on 0, being copied to 1. `128-255=0>1:frozen`: the same, and
-nobody writes to them, so that the copy can be compared and take over."""
+"""`128-255=1`: these slots are on shard 1. `128-255=0>1:frozen`: on 0, and nobody writes to them, so that an operator
+can copy them to 1 (docs/shards.md). `128-255=0>1`: on 0; nothing comes of it yet."""
 
 State = Literal["copy", "frozen"]
 

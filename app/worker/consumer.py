@@ -17,6 +17,7 @@ from typing import Any
 import structlog
 from botocore.exceptions import BotoCoreError, ClientError
 
+from app.data.errors import FrozenError
 from app.ops.metrics import Counter, Gauge, Histogram
 from app.worker.jobs import Job, LaterError, MalformedError
 from app.worker.relay import wait
@@ -36,6 +37,8 @@ DELETE_DELAY_SECONDS = 0.1
 DELETE_ATTEMPTS = 3
 TROUBLE_SECONDS = 5.0
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 30, 900
+FROZEN_SECONDS = 600
+"""Until a job of a user whose slot moves is tried again: five attempts last for 40 minutes (docs/shards.md)."""
 UNKNOWN = "unknown"
 
 Handle = Callable[[Job], Awaitable[None]]
@@ -180,6 +183,9 @@ class Consumer:
         except LaterError as later:
             outcome = "later"
             await self._hide([(message, later.seconds)])
+        except FrozenError:
+            outcome = "later"
+            await self._hide([(message, FROZEN_SECONDS)])
         except Exception as error:  # noqa: BLE001 whatever it is, the message comes again; the last time is an alarm
             if not isinstance(error, MalformedError):
                 _log.exception("job_failed", queue=self.queue, job_type=kind, count=message.receives)
@@ -253,7 +259,7 @@ class Consumer:
 def pause_seconds(receives: int) -> int:
     """Before the next attempt: 30 s, 2, 8 and 15 minutes, up to half of it less at random.
 
-    So five attempts outlast a failover of the database, and the freeze of a slot that moves.
+    So five attempts outlast a failover of the database.
     """
     longest = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 4 ** (receives - 1))
     return round(random.uniform(longest / 2, longest))  # noqa: S311 spreads load, keeps no secret

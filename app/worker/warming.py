@@ -72,13 +72,18 @@ class Warmer:
         return done
 
     async def _most_active(self) -> dict[int, list[UUID]]:
-        """Users by shard."""
+        """Users by shard; what a shard still has of users who moved to another one is old."""
         rows = []
-        for shard in self._database.shards.all:
+        shards = self._database.shards
+        for shard in shards.all:
             if shard.slots:
                 async with self._database.system_reader(shard.id) as connection:
                     found = await connection.fetch(_MOST_ACTIVE, USERS)
-                rows += [(row["last_active_at"], shard.id, row["id"]) for row in found]
+                rows += [
+                    (row["last_active_at"], shard.id, row["id"])
+                    for row in found
+                    if shards.to_read(row["id"]).id == shard.id
+                ]
         by_shard: dict[int, list[UUID]] = {}
         for _, shard_id, user in sorted(rows, reverse=True)[:USERS]:
             by_shard.setdefault(shard_id, []).append(user)

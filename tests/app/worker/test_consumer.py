@@ -12,6 +12,7 @@ import pytest
 from botocore.exceptions import EndpointConnectionError
 
 from app.aws import Aws
+from app.data.errors import FrozenError
 from app.worker import consumer
 from app.worker.consumer import Consumer, Handle, pause_seconds
 from app.worker.jobs import Job, LaterError, decode
@@ -190,6 +191,30 @@ async def test_a_failed_job_is_tried_again_after_a_pause(open_aws: OpenAws, new_
         tries.append(asyncio.get_running_loop().time())
         if len(tries) == 1:
             raise LaterError(2)
+
+    async with open_aws() as aws:
+        task = asyncio.create_task(reading(await aws.client("sqs"), queue, handle).run(stop, 1))
+        await until(lambda: len(tries) == 2)
+        stop.set()
+        await task
+
+    assert tries[1] - tries[0] >= 1.5
+    assert queue.depth() == (0, 0)
+
+
+@pytest.mark.anyio
+async def test_a_job_of_a_user_who_is_moving_waits_for_minutes_and_is_no_failure(
+    open_aws: OpenAws, new_queue: NewQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert 4 * consumer.FROZEN_SECONDS >= 40 * 60
+    monkeypatch.setattr(consumer, "FROZEN_SECONDS", 2)
+    queue, stop, tries = new_queue(), asyncio.Event(), []
+    queue.send(message())
+
+    async def handle(_: Job) -> None:
+        tries.append(asyncio.get_running_loop().time())
+        if len(tries) == 1:
+            raise FrozenError(7)
 
     async with open_aws() as aws:
         task = asyncio.create_task(reading(await aws.client("sqs"), queue, handle).run(stop, 1))
