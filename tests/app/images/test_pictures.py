@@ -217,15 +217,20 @@ async def test_what_takes_too_long_is_ended_and_may_be_tried_again(
     assert (await cdn.get(f"{path}?w=160")).status_code == 200
 
 
-async def test_no_more_wait_than_come_to_their_turn(cdn: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pictures, "SECONDS", 2)
-    monkeypatch.setattr(pictures, "RESIZER", HANGS)
+async def test_no_more_wait_than_come_to_their_turn(
+    cdn: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    go_on = tmp_path / "go-on"
+    waits = f"import os, time\nwhile not os.path.exists({str(go_on)!r}): time.sleep(0.01)\nprint('image/png')"
+    monkeypatch.setattr(pictures, "RESIZER", ("-c", waits))
+    monkeypatch.setattr(pictures, "SECONDS", 60)
     monkeypatch.setattr(pictures, "WAITING", 3)
     paths = [put(saved(picture(), "JPEG")) for _ in range(4)]
     asking = [asyncio.ensure_future(cdn.get(f"{path}?w=160")) for path in paths]
-    done, _ = await asyncio.wait(asking, timeout=1.5)
-    assert [code(one.result()) for one in done] == [(503, "images_busy")]
-    assert [code(answer) for answer in await asyncio.gather(*asking)] == [(503, "images_busy")] * 4
+    [refused], others = await asyncio.wait(asking, return_when=asyncio.FIRST_COMPLETED)
+    go_on.touch()
+    assert code(refused.result()) == (503, "images_busy")
+    assert [answer.status_code for answer in await asyncio.gather(*others)] == [200] * 3
 
 
 @pytest.mark.parametrize(
