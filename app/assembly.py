@@ -149,12 +149,11 @@ async def authentication(settings: Settings, stores: Stores, aws: Aws, tell: Tel
 
 def auth_settings(settings: Settings) -> AuthSettings:
     """Tokens are for all names of the product, since every role and region checks them."""
-    key = settings.second_factor_key
     return AuthSettings(
         issuer=f"https://{settings.domain}",
         audience=f"https://api.{settings.domain}",
         allowed_origins=own_origins(settings),
-        second_factor_key=key.get_secret_value().encode() if key else b"",
+        second_factor_key=settings.deployment_key,
     )
 
 
@@ -166,8 +165,7 @@ def own_origins(settings: Settings) -> frozenset[str]:
 
 async def identify(scope: Scope) -> Identity | None:
     """Who asks, for the limits; None without a token that holds. Whether its session ended is the route's to ask."""
-    state = scope.get("state", {})
-    auth: Auth | None = state.get("auth")
+    auth: Auth | None = scope.get("state", {}).get("auth")
     found = credential(HTTPConnection(scope)) if auth else None
     if auth is None or found is None:
         return None
@@ -175,7 +173,7 @@ async def identify(scope: Scope) -> Identity | None:
         claims = await auth.tokens.verify_access(found.token)
     except NotAuthenticatedError:
         return None
-    state[KNOWN] = Known(claims, auth.revocations.ask(claims.session_id))
+    scope[KNOWN] = Known(claims, auth.revocations.ask(claims.session_id))
     try:
         async with asyncio.timeout(TIER_SECONDS):
             tier = await current_tier(auth.plans, claims.user_id)

@@ -121,7 +121,7 @@ async def _administrator(stores: Stores, email: str, *, to: bool) -> str:
 
 
 async def _secret(settings: Settings, stores: Stores, given: argparse.Namespace) -> str:
-    key = settings.second_factor_key.get_secret_value().encode() if settings.second_factor_key else b""
+    key = settings.deployment_key
     if given.rotate:
         overlap = timedelta(hours=given.overlap_hours)
         if not await rotate(stores.database, stores.cache, given.provider, overlap):

@@ -209,6 +209,11 @@ class Settings(_FromEnvironment):
     search_role_arn: str | None = None
     model_endpoint: str | None = None
 
+    @property
+    def deployment_key(self) -> bytes:
+        """`second_factor_key`, of which all that this deployment signs and derives is made; empty without one."""
+        return self.second_factor_key.get_secret_value().encode() if self.second_factor_key else b""
+
 
 class OwnerSettings(_FromEnvironment):
     """What the jobs are told that speak to a primary themselves, as the owner of its databases."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import binascii
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
@@ -18,6 +19,7 @@ from fastapi import Query, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ValidationError
 
+from app.data.connection import Row
 from app.ops.errors import AppError
 
 DEFAULT_LIMIT, MAXIMUM_LIMIT = 20, 100
@@ -103,3 +105,11 @@ class Cursor:
         if given != name or found.encode(name) != text:
             raise InvalidCursorError
         return found
+
+
+def following(rows: Sequence[Row], limit: int, name: str) -> str | None:
+    """Where the list of this name goes on after `limit` rows, newest first; None if there is no further one."""
+    if len(rows) <= limit:
+        return None
+    last = rows[limit - 1]
+    return Cursor(last["created_at"], last["id"]).encode(name)

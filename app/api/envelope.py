@@ -120,6 +120,11 @@ def answer(request: Request, data: T, *, stale: bool = False) -> Answer[T]:
     return Answer(data=data, meta=Meta(**about(request, stale=stale)))
 
 
+def listed(request: Request, rows: Sequence[T], limit: int, more: str | None) -> Listed[T]:
+    """Wrap a part of a long list; `more` is where it goes on."""
+    return Listed(data=rows, meta=CursorMeta(**about(request), page=CursorPage(limit=limit, next_cursor=more)))
+
+
 def encoded(data: bytes, meta: Mapping[str, Any], headers: Mapping[str, str]) -> Response:
     """An answer of which the data is JSON already: for what is asked for most.
 

@@ -12,16 +12,14 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, StringConstraints
 
 from app.api.context import TheOwn
-from app.api.cursors import DEFAULT_LIMIT, Cursor, CursorText, Limit
+from app.api.cursors import DEFAULT_LIMIT, Cursor, CursorText, Limit, following
 from app.api.envelope import (
     PERSONAL,
     WITH_BODY,
     Answer,
-    CursorMeta,
-    CursorPage,
     Listed,
-    about,
     answer,
+    listed,
     refusals,
 )
 from app.api.fields import NO_NUL, Asked
@@ -80,10 +78,8 @@ async def list_messages(
         if not await reading.fetchval(_EXISTS, row_id, own.user_id):
             raise NotFoundError
         rows = await reading.fetch(_NEWEST.format(narrowed), *arguments)
-    last = rows[limit - 1] if len(rows) > limit else None
-    more = Cursor(last["created_at"], last["id"]).encode(name) if last is not None else None
     found = [Message.model_validate(dict(row)) for row in rows[:limit]]
-    return Listed(data=found, meta=CursorMeta(**about(request), page=CursorPage(limit=limit, next_cursor=more)))
+    return listed(request, found, limit, following(rows, limit, name))
 
 
 @router.post(

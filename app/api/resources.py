@@ -11,20 +11,19 @@ from pydantic import BaseModel
 
 from app.api import etags
 from app.api.context import TheOwn, index_later
-from app.api.cursors import DEFAULT_LIMIT, Cursor, CursorText, Limit, PageNumber
+from app.api.cursors import DEFAULT_LIMIT, Cursor, CursorText, Limit, PageNumber, following
 from app.api.envelope import (
     PERSONAL,
     UNMODIFIED,
     WITH_BODY,
     Answer,
-    CursorMeta,
-    CursorPage,
     Listed,
     Numbered,
     NumberedMeta,
     NumberedPage,
     about,
     answer,
+    listed,
     refusals,
 )
 from app.api.fields import Asked, Change
@@ -154,13 +153,8 @@ def _add_list(router: APIRouter, resource: Resource) -> None:
             narrowed += f" AND (created_at, id) < (${len(arguments) - 1}, ${len(arguments)})"
         async with own.reading() as reading:
             rows = await reading.fetch(resource.newest.format(narrowed), *arguments)
-        last = rows[limit - 1] if len(rows) > limit else None
-        more = Cursor(last["created_at"], last["id"]).encode(resource.name) if last is not None else None
-        return [resource.shown.model_validate(dict(row)) for row in rows[:limit]], more
-
-    def listed(request: Request, rows: list[Row], limit: int, more: str | None) -> Listed[Row]:
-        meta = CursorMeta(**about(request), page=CursorPage(limit=limit, next_cursor=more))
-        return Listed(data=rows, meta=meta)
+        found = [resource.shown.model_validate(dict(row)) for row in rows[:limit]]
+        return found, following(rows, limit, resource.name)
 
     if resource.filter_by is None:
 

@@ -16,8 +16,8 @@ from app.auth.service import Auth, Client
 from app.auth.tokens import AccessClaims
 
 UNKNOWN = "unknown"
-KNOWN = "known"
-"""Where `Known` is in the state of a request."""
+KNOWN = "headroom.known"
+"""Where `Known` is in the scope of a request: its state is a copy of the process's, and nobody's own by itself."""
 
 
 class Credential(NamedTuple):
@@ -76,7 +76,7 @@ async def authenticated(connection: HTTPConnection, auth: Annotated[Auth, Depend
     found = credential(connection)
     if found is None:
         raise NotAuthenticatedError
-    known: Known | None = connection.scope["state"].get(KNOWN)
+    known: Known | None = connection.scope.get(KNOWN)
     claims = known.claims if known else await auth.tokens.verify_access(found.token)
     # A socket cannot send headers of its own: its origin was checked by the middleware.
     if found.is_cookie and connection.scope.get("method", "GET") not in SAFE_METHODS:

@@ -238,10 +238,9 @@ class Store:
 
     def _join(self, node: str, commands: Sequence[Command]) -> asyncio.Future[list[Any]]:
         if self._circuit(node).is_open:
-            lost = _Batch()
-            replies = lost.add(commands)
-            lost.settle([LOST] * len(commands))
-            return replies
+            lost: asyncio.Future[list[Any]] = asyncio.get_running_loop().create_future()
+            lost.set_result([LOST] * len(commands))
+            return lost
         batch = self._gathering.get(node)
         if batch is None:
             batch = self._gathering[node] = _Batch()

@@ -62,7 +62,6 @@ ELSEWHERE: Mapping[str, str] = MappingProxyType(
     }
 )
 """Has a column `user_id`, and does not move."""
-PARTITIONED = ("analytics.analytics_events", "audit_log", "video_views")
 
 # Names as SQL takes them. The order of columns is theirs by name: a table's own may differ between databases.
 _COLUMNS = """SELECT c.oid::regclass::text AS name,
@@ -74,8 +73,8 @@ AND NOT c.relispartition AND a.attnum > 0 AND NOT a.attisdropped GROUP BY c.oid"
 _REFERENCES = """SELECT conrelid::regclass::text AS name, confrelid::regclass::text AS refers_to
 FROM pg_constraint WHERE contype = 'f' AND conrelid <> confrelid"""
 _MONTHS = """SELECT i.inhparent::regclass::text AS name, right(c.relname, 7) AS month
-FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
-WHERE i.inhparent = ANY($1::text[]::regclass[]) AND c.relkind = 'r'"""
+FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid JOIN pg_class p ON p.oid = i.inhparent
+WHERE p.relkind = 'p' AND c.relkind = 'r'"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,4 +141,4 @@ async def read(connection: Reading) -> Tables:
 
 async def months(connection: Reading) -> set[tuple[str, str]]:
     """Table and month (`2026_11`) of each partition."""
-    return {(row["name"], row["month"]) for row in await connection.fetch(_MONTHS, list(PARTITIONED))}
+    return {(row["name"], row["month"]) for row in await connection.fetch(_MONTHS)}

@@ -59,11 +59,11 @@ async def unsubscribe_by_link(token: Token, request: Request, here: TheHere) -> 
 
 
 def _link(here: Here, token: str) -> Link:
-    key = here.settings.second_factor_key
-    if key is None:
+    key = here.settings.deployment_key
+    if not key:
         raise NotFoundError
     try:
-        return read(key.get_secret_value().encode(), token)
+        return read(key, token)
     except BadLinkError:
         raise NotFoundError from None
 

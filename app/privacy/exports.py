@@ -13,6 +13,7 @@ from uuid import UUID
 import orjson
 
 from app.data.database import Database
+from app.data.slot_tables import LOGS, MOVED
 from app.mail.sending import ask_for_mail
 from app.privacy import audit
 from app.uploads.storage import EXPORTS, Storage
@@ -22,30 +23,6 @@ KEPT_DAYS = 7
 """The file is there so long."""
 BATCH = 1_000
 
-TABLES = {
-    "users": "id",
-    "profiles": "id",
-    "subscriptions": "user_id",
-    "posts": "user_id",
-    "leads": "user_id",
-    "campaigns": "user_id",
-    "campaign_statistics": "user_id",
-    "conversations": "user_id",
-    "messages": "user_id",
-    "companies": "user_id",
-    "contacts": "user_id",
-    "deals": "user_id",
-    "videos": "user_id",
-    "video_views": "user_id",
-    "analytics.analytics_events": "user_id",
-    "audit_log": "user_id",
-    "consents": "user_id",
-    "jobs": "user_id",
-    "uploads": "user_id",
-    "webhook_endpoints": "user_id",
-    "webhook_deliveries": "user_id",
-}
-"""What a copy has, with the column that says whose a row is."""
 NOT_COPIED = {
     "idempotency_keys": "answers that are in their tables, kept for three days",
     "mail_sends": "keys of mails, without their content",
@@ -59,6 +36,10 @@ NOT_COPIED = {
     "auth_backup_codes": "secrets stay here",
 }
 """What it does not have, and why."""
+TABLES = {
+    table: owner for table, owner in {**MOVED, **dict.fromkeys(LOGS, "user_id")}.items() if table not in NOT_COPIED
+}
+"""What a copy has, with the column that says whose a row is: all of a user's rows but those."""
 
 
 def key_of(user_id: UUID, job_id: UUID) -> str:

@@ -92,9 +92,9 @@ def key_of(settings: Settings) -> bytes:
     Raises:
         AppError: this deployment has no key.
     """
-    if settings.second_factor_key is None:
+    if not settings.deployment_key:
         raise AppError(HTTPStatus.SERVICE_UNAVAILABLE, "webhooks_unavailable", "There are no webhooks here.")
-    return settings.second_factor_key.get_secret_value().encode()
+    return settings.deployment_key
 
 
 @_routes.post("/endpoints", status_code=HTTPStatus.CREATED, responses={**PERSONAL, **refusals(HTTPStatus.CONFLICT)})

@@ -49,8 +49,7 @@ async def handlers(
     s3 = await aws.client("s3")
     storage = Storage(s3, settings.uploads_bucket)
     exports = Exports(database, storage)
-    # Every role that works has one.
-    key = settings.second_factor_key.get_secret_value().encode() if settings.second_factor_key else b""
+    key = settings.deployment_key
     mailer = Mailer(
         database,
         await aws.client("sesv2"),
@@ -132,12 +131,17 @@ async def working(
     drain.on_start(partial(_wake, loop, stop))
     async with Sender() as sender, Engine() as engine:
         found = await handlers(settings, database, cache, aws=aws, sender=sender, engine=engine)
-        tasks = _start(settings, database, await aws.client("sqs"), found, stop)
-        if settings.service_role == RELAYING_ROLE and settings.search_endpoint is not None:
-            filler = Filler(database, engine, settings, aws, shards=_own_shards(settings, database))
-            tasks.append(asyncio.create_task(filler.run(stop), name="search-fill"))
+        sqs = await aws.client("sqs")
+        tasks = _readers(settings, sqs, found, stop)
         if settings.service_role == RELAYING_ROLE:
+            # Each region's workers see to its own shards.
+            own = [shard.id for shard in database.shards.all if shard.region == settings.aws_region]
+            relay = Relay(database, sqs, settings.queue_urls, own)
+            tasks.append(asyncio.create_task(relay.run(stop), name="relay"))
             tasks.append(asyncio.create_task(Warmer(database, cache).run(stop), name="warming"))
+            if settings.search_endpoint is not None:
+                filler = Filler(database, engine, settings, aws, shards=own)
+                tasks.append(asyncio.create_task(filler.run(stop), name="search-fill"))
         for task in tasks:
             task.add_done_callback(_expect_stop)
         try:
@@ -147,12 +151,12 @@ async def working(
             await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _start(
-    settings: Settings, database: Database, sqs: Any, found: Mapping[str, Handle], stop: asyncio.Event
+def _readers(
+    settings: Settings, sqs: Any, found: Mapping[str, Handle], stop: asyncio.Event
 ) -> list[asyncio.Task[None]]:
-    """A reader for each queue, and the relay."""
+    """One for each queue."""
     grace = max(1, settings.graceful_shutdown_seconds - MARGIN_SECONDS)
-    tasks = [
+    return [
         asyncio.create_task(
             Consumer(
                 sqs=sqs,
@@ -166,15 +170,6 @@ def _start(
         )
         for queue in settings.job_types
     ]
-    if settings.service_role == RELAYING_ROLE:
-        relay = Relay(database, sqs, settings.queue_urls, _own_shards(settings, database))
-        tasks.append(asyncio.create_task(relay.run(stop), name="relay"))
-    return tasks
-
-
-def _own_shards(settings: Settings, database: Database) -> list[int]:
-    """Those of this region: each region's workers see to their own."""
-    return [shard.id for shard in database.shards.all if shard.region == settings.aws_region]
 
 
 def _wake(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:

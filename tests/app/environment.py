@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import base64
 import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from app.settings import Settings, read
+
+ROOT = Path(__file__).parents[2]
 
 SHARD_MAP: dict[str, Any] = {
     "slots": 256,
@@ -70,3 +76,15 @@ def settings(directory: Path, **changes: str | None) -> Settings:
     found = read(environment(directory, **changes))
     assert isinstance(found, Settings)
     return found
+
+
+def command(given: Mapping[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    """`python -m app` with arguments, as an operator runs it in a pod with this environment."""
+    return subprocess.run(
+        [sys.executable, "-m", "app", *arguments],
+        cwd=ROOT,
+        env={**given, "PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+        check=False,
+    )

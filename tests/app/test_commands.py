@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from uuid import uuid4
@@ -15,11 +13,11 @@ import pytest
 
 from app.webhooks.signatures import printable, provider_secret
 from tests.app.api.engine import ROLE
+from tests.app.environment import command as run_command
 from tests.app.environment import environment
 from tests.app.servers import Postgres, free_port
 from tests.app.wired import at
 
-ROOT = Path(__file__).parents[2]
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
@@ -29,14 +27,7 @@ def command(tmp_path: Path, postgres: Postgres, database: str, redis_url: str) -
 
     def run(*arguments: str, **changes: str | None) -> subprocess.CompletedProcess[str]:
         given = environment(tmp_path, **{"SERVICE_ROLE": "worker", **at(postgres, database, redis_url), **changes})
-        return subprocess.run(
-            [sys.executable, "-m", "app", *arguments],
-            cwd=ROOT,
-            env={**given, "PATH": os.environ["PATH"]},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        return run_command(given, *arguments)
 
     return run
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,13 +16,13 @@ from stacks.phase import PhaseName
 from stacks.phases import phase
 from stacks.shards import shard_map
 from tests.app.data.moving import FROZEN, SECRET, SWITCHED, Two, two
+from tests.app.environment import command as run_command
 from tests.app.environment import environment, settings
 from tests.app.servers import Postgres
 from tests.app.wired import at
 
 __all__ = ["two"]
 
-ROOT = Path(__file__).parents[2]
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
@@ -35,14 +33,7 @@ def command(tmp_path: Path, postgres: Postgres, redis_url: str, two: Two) -> Com
     def run(words: str, *entries: str) -> subprocess.CompletedProcess[str]:
         variables = {**at(postgres, two.names[0], redis_url), "SHARD_MAP": json.dumps(two.map(*entries))}
         given = environment(tmp_path, SERVICE_ROLE="worker", **variables)
-        return subprocess.run(
-            [sys.executable, "-m", "app", "slots", *words.split()],
-            cwd=ROOT,
-            env={**given, "PATH": os.environ["PATH"]},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        return run_command(given, "slots", *words.split())
 
     return run
 

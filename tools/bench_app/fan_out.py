@@ -31,11 +31,8 @@ import uvloop
 from rich.console import Console
 from rich.table import Table
 
-from tests.app.conftest import migrate
-from tests.app.realtime.world import Node
-from tests.app.servers import new_postgres, new_redis
 from tools.bench_app.load import Request, open_loop, percentile
-from tools.bench_app.sockets import CLIENTS, PING, SPARE_FILES, Client, Tab, new_users, raise_limit
+from tools.bench_app.sockets import CLIENTS, PING, SPARE_FILES, Client, Tab, new_users, raise_limit, serving
 
 SIZES = (20, 100, 500, 1_000, 2_000, 5_000, 10_000)
 ROUNDS = 5
@@ -183,25 +180,10 @@ def measure(sockets: int) -> list[Result]:
         sys.exit(f"{sockets} sockets need {sockets + SPARE_FILES} open files, and the limit is {open_files}")
     rooms = {size: uuid4() for size in (*(one for one in SIZES if one < sockets), sockets)}
     with ExitStack() as stack:
-        postgres, redis = new_postgres(), new_redis()
-        stack.callback(postgres.remove)
-        stack.callback(redis.remove)
-        database = postgres.create_database()
-        migrate(postgres.url(database))
         room_for = sockets + 1
-        node = stack.enter_context(
-            Node(
-                redis_url=redis.url,
-                clustered=False,
-                postgres_port=postgres.port,
-                database=database,
-                capacity=room_for,
-                per_user=room_for,
-                recheck_seconds=30,
-            )
-        )
-        (user,), (token,) = asyncio.run(new_users(postgres.url(database, "postgres"), 1))
-        with psycopg.connect(postgres.url(database, "postgres")) as connection:
+        url, _, node = serving(stack, capacity=room_for, per_user=room_for)
+        (user,), (token,) = asyncio.run(new_users(url, 1))
+        with psycopg.connect(url) as connection:
             connection.execute("INSERT INTO users (id, email) VALUES (%s, 'all@example.com')", (user,))
             connection.cursor().executemany(_ROOM, [(room, user) for room in rooms.values()])
         pipes = [

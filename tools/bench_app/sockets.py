@@ -202,6 +202,24 @@ async def publish(url: str, users: list[UUID]) -> None:
             await asyncio.sleep(max(0.0, begin + number / MESSAGES_A_SECOND - time.monotonic()))
 
 
+def serving(stack: ExitStack, **options: int) -> tuple[str, str, Node]:
+    """A process with sockets on servers of its own, until the stack closes: URLs of database and Redis, and itself."""
+    postgres, redis = new_postgres(), new_redis()
+    stack.callback(postgres.remove)
+    stack.callback(redis.remove)
+    database = postgres.create_database()
+    migrate(postgres.url(database))
+    node = Node(
+        redis_url=redis.url,
+        clustered=False,
+        postgres_port=postgres.port,
+        database=database,
+        recheck_seconds=30,
+        **options,
+    )
+    return postgres.url(database, "postgres"), redis.url, stack.enter_context(node)
+
+
 def measure(sockets: int, in_flight: int, idle_seconds: float) -> Result:
     """Run once."""
     open_files = raise_limit()
@@ -210,23 +228,9 @@ def measure(sockets: int, in_flight: int, idle_seconds: float) -> Result:
             f"{sockets} sockets need {sockets + SPARE_FILES} open files, and the limit is {open_files}: ulimit -Hn"
         )
     with ExitStack() as stack:
-        postgres, redis = new_postgres(), new_redis()
-        stack.callback(postgres.remove)
-        stack.callback(redis.remove)
-        database = postgres.create_database()
-        migrate(postgres.url(database))
-        node = stack.enter_context(
-            Node(
-                redis_url=redis.url,
-                clustered=False,
-                postgres_port=postgres.port,
-                database=database,
-                capacity=sockets,
-                recheck_seconds=30,
-            )
-        )
+        url, redis_url, node = serving(stack, capacity=sockets)
         process = node.process.pid
-        users, tokens = asyncio.run(new_users(postgres.url(database, "postgres"), sockets))
+        users, tokens = asyncio.run(new_users(url, sockets))
         pipes = [
             stack.enter_context(Client(client, node.port, tokens[n::CLIENTS], in_flight // CLIENTS))
             for n in range(CLIENTS)
@@ -242,7 +246,7 @@ def measure(sockets: int, in_flight: int, idle_seconds: float) -> Result:
         idle_cpu, begin = cpu_seconds(process), time.time()
         time.sleep(idle_seconds)
         idle_cpu = (cpu_seconds(process) - idle_cpu) / (time.time() - begin)
-        asyncio.run(publish(redis.url, users))
+        asyncio.run(publish(redis_url, users))
         time.sleep(2)
         result = Result(
             sockets=int(node.metric("ws_connections")),

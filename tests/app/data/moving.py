@@ -21,6 +21,7 @@ from app.settings import ShardMap
 from stacks.phase import PhaseName
 from stacks.phases import phase
 from stacks.shards import shard_map
+from tests.app.rows import insert
 from tests.app.servers import Postgres
 
 SLOTS = Slots(200, 203)
@@ -59,13 +60,7 @@ class Two:
         return Cleaner(database=database, slots=SLOTS, owner=database.shards.all[owner], tell=self.told.append)
 
     def insert(self, shard: int, table: str, **values: object) -> None:
-        names, marks = map(sql.Identifier, values), [sql.Placeholder()] * len(values)
-        self.owners[shard].execute(
-            sql.SQL("INSERT INTO {} ({}) VALUES ({})").format(
-                sql.Identifier(*table.split(".")), sql.SQL(", ").join(names), sql.SQL(", ").join(marks)
-            ),
-            tuple(values.values()),
-        )
+        insert(self.owners[shard], table, values)
 
     def content(self, shard: int, tables: tuple[str, ...] = (*MOVED, *ADDED)) -> dict[str, list[str]]:
         """All rows, as text."""

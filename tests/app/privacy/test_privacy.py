@@ -17,6 +17,7 @@ from app.uploads.storage import key_of
 from app.worker.jobs import Job
 from tests.app.api.engine import ROLE, serving
 from tests.app.api.world import PASSWORD, Somebody
+from tests.app.rows import insert
 from tests.app.uploads.test_uploads import IMAGE, put
 from tests.app.uploads.world import World, stored, world
 
@@ -66,11 +67,7 @@ async def wealthy(there: World) -> Somebody:
     ]
     for table, values in rows:
         full = values if table in {"profiles", "newsletter_subscribers"} else {"user_id": user.user_id, **values}
-        names, marks = map(sql.Identifier, full), [sql.Placeholder()] * len(full)
-        query = sql.SQL("INSERT INTO {} ({}) VALUES ({})").format(
-            sql.Identifier(*table.split(".")), sql.SQL(", ").join(names), sql.SQL(", ").join(marks)
-        )
-        there.owner.execute(query, tuple(full.values()))
+        insert(there.owner, table, full)
     return user
 
 
