@@ -96,14 +96,13 @@ class Shard(BaseModel):
 
 
 class Move(BaseModel):
-    """Slots on their way to another shard: still written at `source`, or not at all once `state` is `frozen`."""
+    """Slots on their way to another shard: read at `source`, and not written at all."""
 
     model_config = ConfigDict(frozen=True)
 
     slots: Slots
     source: Annotated[int, Field(ge=0, alias="from")]
     target: Annotated[int, Field(ge=0, alias="to")]
-    state: Literal["copy", "frozen"]
 
 
 class ShardMap(BaseModel):

@@ -78,16 +78,14 @@ def _frozen(shard_map: ShardMap, slots: Slots) -> Move:
     """The move of exactly these slots: half of one would be switched without its rows.
 
     Raises:
-        SlotsError: there is none, or it is not frozen.
+        SlotsError: there is none.
     """
     moves = [move for move in shard_map.moving if _overlap(slots, move.slots)]
-    fitting = next((move for move in moves if move.slots == (slots.first, slots.last)), None)
-    if fitting is not None and fitting.state == "frozen":
-        return fitting
+    for move in moves:
+        if move.slots == (slots.first, slots.last):
+            return move
     if not moves:
         msg = f"the map of this pod does not move {slots}: freeze them first ({slots}=FROM>TO:frozen)"
-    elif fitting is not None:
-        msg = f"{slots} are not frozen in this pod: {slots}={fitting.source}>{fitting.target}:frozen"
     else:
         known = ", ".join(str(Slots(*move.slots)) for move in moves)
         msg = f"the map of this pod moves {known}, not {slots}: name slots as it does, one move at a time"

@@ -263,8 +263,8 @@ _SLOT = r"(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
 Slots = Annotated[
     str,
     Text(
-        rf"^{_SLOT}(-{_SLOT})?={_SLOT}(>{_SLOT}(:frozen)?)?$",
-        "slots=shard, such as 128-255=1, slots from 0 to 255; while they move 128-255=0>1, then 128-255=0>1:frozen",
+        rf"^{_SLOT}(-{_SLOT})?={_SLOT}(>{_SLOT}:frozen)?$",
+        "slots=shard, such as 128-255=1, slots from 0 to 255; while they move 128-255=0>1:frozen",
         "128-255=1",
         _check_slots,
     ),

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from stacks.phase import Phase
 from stacks.stores import SLOTS
@@ -18,11 +18,9 @@ from stacks.stores import SLOTS
 FIRST_DATABASE = "headroom"
 """Database of shard 0, which stands from 10k on."""
 HASH = "sha256-first-byte"
-ENTRY = re.compile(r"(?P<first>\d{1,3})(-(?P<last>\d{1,3}))?=(?P<shard>\d{1,3})(>(?P<to>\d{1,3})(?P<frozen>:frozen)?)?")
+ENTRY = re.compile(r"(?P<first>\d{1,3})(-(?P<last>\d{1,3}))?=(?P<shard>\d{1,3})(>(?P<to>\d{1,3}):frozen)?")
 """`128-255=1`: these slots are on shard 1. `128-255=0>1:frozen`: on 0, and nobody writes to them, so that an operator
-can copy them to 1 (docs/shards.md). `128-255=0>1`: on 0; nothing comes of it yet."""
-
-State = Literal["copy", "frozen"]
+can copy them to 1 (docs/shards.md)."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,18 +39,17 @@ class Primary:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Assignment:
-    """A range of slots, both ends included: the shard that owns it and, while it moves, the one that it moves to."""
+    """A range of slots, both ends included: the shard that owns it and, while it is frozen, where it moves to."""
 
     first: int
     last: int
     shard: int
     to: int | None = None
-    state: State | None = None
 
     def __str__(self) -> str:
         """As a stack file has it."""
         slots = str(self.first) if self.first == self.last else f"{self.first}-{self.last}"
-        moving = "" if self.to is None else f">{self.to}{':frozen' if self.state == 'frozen' else ''}"
+        moving = "" if self.to is None else f">{self.to}:frozen"
         return f"{slots}={self.shard}{moving}"
 
 
@@ -102,9 +99,7 @@ def parse(entry: str) -> Assignment:
     """
     found = ENTRY.fullmatch(entry)
     if found is None:
-        msg = (
-            "must be slots=shard, such as 128-255=1; 128-255=0>1 while it is copied; 128-255=0>1:frozen to switch over"
-        )
+        msg = "must be slots=shard, such as 128-255=1, or 128-255=0>1:frozen while they move"
         raise ValueError(msg)
     first, last = int(found["first"]), int(found["last"] or found["first"])
     if not first <= last < SLOTS:
@@ -114,8 +109,7 @@ def parse(entry: str) -> Assignment:
     if to == int(found["shard"]):
         msg = "moves from a shard to the same one"
         raise ValueError(msg)
-    state: State | None = None if to is None else "frozen" if found["frozen"] else "copy"
-    return Assignment(first=first, last=last, shard=int(found["shard"]), to=to, state=state)
+    return Assignment(first=first, last=last, shard=int(found["shard"]), to=to)
 
 
 def problems(entries: Sequence[str], logical_shards: int) -> Iterator[tuple[int, str]]:
@@ -135,14 +129,14 @@ def shard_map(phase: Phase, entries: Iterable[str] = ()) -> dict[str, Any]:
     """What the application routes by, ready for JSON; every slot is on exactly one shard.
 
     `{"slots": 256, "hash": ..., "shards": [{"id", "database", "primary", "region", "slots": [[first, last]]}],
-    "moving": [{"slots": [first, last], "from", "to", "state"}]}`
+    "moving": [{"slots": [first, last], "from", "to"}]}`, the moving ones frozen.
     """
     owner = [0] * SLOTS
     moving = []
     for one in map(parse, entries):
         owner[one.first : one.last + 1] = [one.shard] * (one.last - one.first + 1)
         if one.to is not None:
-            moving.append({"slots": [one.first, one.last], "from": one.shard, "to": one.to, "state": one.state})
+            moving.append({"slots": [one.first, one.last], "from": one.shard, "to": one.to})
     shards = []
     for shard in range(phase.database.logical_shards):
         primary = primary_of(phase, shard)

@@ -31,12 +31,7 @@ class Shards:
             slot: shard for shard in shard_map.shards for first, last in shard.slots for slot in range(first, last + 1)
         }
         self._by_slot = [owners[slot] for slot in range(shard_map.slots)]
-        self._frozen = {
-            slot
-            for move in shard_map.moving
-            if move.state == "frozen"
-            for slot in range(move.slots[0], move.slots[1] + 1)
-        }
+        self._frozen = {slot for move in shard_map.moving for slot in range(move.slots[0], move.slots[1] + 1)}
 
     def to_read(self, key: UUID | int) -> Shard:
         """The shard of a user, or the one of a number.

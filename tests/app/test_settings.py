@@ -131,10 +131,10 @@ def test_each_slot_is_on_one_shard(tmp_path: Path) -> None:
 
 
 def test_a_move_has_a_source_and_a_target(tmp_path: Path) -> None:
-    moving = [{"slots": [3, 5], "from": 0, "to": 1, "state": "frozen"}]
+    moving = [{"slots": [3, 5], "from": 0, "to": 1}]
     found = settings(tmp_path, SHARD_MAP=json.dumps({**SHARD_MAP, "moving": moving}))
     (move,) = found.shard_map.moving
-    assert (move.slots, move.source, move.target, move.state) == ((3, 5), 0, 1, "frozen")
+    assert (move.slots, move.source, move.target) == ((3, 5), 0, 1)
 
 
 def test_the_migration_and_the_upkeep_read_their_own(tmp_path: Path) -> None:

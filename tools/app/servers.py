@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import select
 import shutil
 import signal
 import socket
@@ -12,7 +13,7 @@ import tempfile
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, Final
@@ -224,6 +225,20 @@ class Postgres(Server):
         }
         options = [part for key, value in settings.items() for part in ("-c", f"{key}={value}")]
         return [binary("postgres"), "-D", str(self.data), *options]
+
+    def kill(self) -> None:
+        """End it and its sessions at once: alone, those would answer until they notice."""
+        sessions: list[str] = []
+        if self.process is not None:
+            self.process.send_signal(signal.SIGSTOP)
+            sessions = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        super().kill()
+        for session in sessions:
+            with suppress(ProcessLookupError):
+                end = os.pidfd_open(int(session))
+                signal.pidfd_send_signal(end, signal.SIGKILL)
+                select.select([end], [], [])
+                os.close(end)
 
     def answers(self) -> bool:
         """Whether it takes queries."""

@@ -66,7 +66,7 @@ async def test_statements_have_time_limits(open_database: Opener) -> None:
 async def test_a_user_whose_slot_is_frozen_reads_and_does_not_write(open_database: Opener, database: str) -> None:
     user = uuid4()
     slot = slot_of(user)
-    moving = [{"slots": (slot, slot), "from": 0, "to": 1, "state": "frozen"}]
+    moving = [{"slots": (slot, slot), "from": 0, "to": 1}]
 
     async with open_database(shards=shard_map(database, moving=moving)) as it:
         for transaction in (it.writer(user), it.system_writer(user)):

@@ -45,12 +45,6 @@ def test_every_user_has_one_shard_in_every_phase(user: UUID) -> None:
         assert owners == [shards.to_read(user).id] == [shards.to_write(user).id]
 
 
-def test_rows_are_written_to_the_old_shard_while_they_are_copied() -> None:
-    shards = parsed("128-255=0>1")
-
-    assert shards.to_write(user_in(200)).id == shards.to_read(user_in(200)).id == 0
-
-
 def test_a_frozen_slot_is_read_and_not_written() -> None:
     shards = parsed("128-200=0>1:frozen")
 
