@@ -252,8 +252,11 @@ class Store:
     async def _deliver(self, node: str, batch: _Batch) -> None:
         """Send what has gathered by the time that a connection is free."""
         circuit, replies = self._circuit(node), None
+        loop, half, limit = asyncio.get_running_loop(), self._budget / 2, asyncio.timeout(None)
+        # The second half begins when the loop gets to it: what came while this process stalled is read first.
+        later = loop.call_later(half, lambda: limit.reschedule(loop.time() + half))
         try:
-            async with asyncio.timeout(self._budget), self._gates[node]:
+            async with limit, self._gates[node]:
                 self._close(node, batch)
                 replies = await self._replies(node, batch.commands)
         except FAILURES as error:
@@ -261,6 +264,7 @@ class Store:
         else:
             circuit.succeeded()
         finally:
+            later.cancel()
             self._close(node, batch)
             batch.settle([LOST] * len(batch.commands) if replies is None else [self._checked(one) for one in replies])
 

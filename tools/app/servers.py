@@ -13,6 +13,7 @@ import tempfile
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -54,6 +55,9 @@ POOLER: Final[Mapping[str, str | int]] = {
 }
 """As `components/pooler.py` renders it, but for sizes, TLS and addresses; a test compares the two."""
 START_SECONDS = 60
+_STARTER = ThreadPoolExecutor(1, thread_name_prefix="starter")
+"""Starts all servers: their death signal comes when the thread ends that started them (`man 2 PR_SET_PDEATHSIG`), which
+may be one of a short loop's."""
 
 
 def free_port() -> int:
@@ -146,14 +150,15 @@ class Server(ABC):
         log = self.log.open("ab")
         with log:
             # In a session of its own: an interrupt from the terminal is for whoever started it, and who stops it.
-            self.process = subprocess.Popen(
+            self.process = _STARTER.submit(
+                subprocess.Popen,
                 as_user(self.command(), self.DEATH, unprivileged=self.IS_UNPRIVILEGED),
                 stdout=log,
                 stderr=log,
                 cwd=self.directory,
                 env=self.environ,
                 start_new_session=True,
-            )
+            ).result()
         wait_until(self._is_up, f"{self.name} does not answer")
 
     def kill(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 import pytest
 from redis import Redis
@@ -61,6 +62,19 @@ async def test_who_gives_up_takes_nobody_along(redis_url: str) -> None:
 
     assert replies[0] == replies[2] == [b"1"]
     assert isinstance(replies[1], asyncio.CancelledError)
+
+
+@pytest.mark.parametrize("anyio_backend", [("asyncio", {"use_uvloop": loop}) for loop in (False, True)])
+async def test_what_came_while_this_process_stalled_is_not_lost(redis_url: str, anyio_backend: object) -> None:
+    assert anyio_backend
+    heard = Heard()
+    async with opened(redis_url, heard, budget_seconds=0.2) as store:
+        for _ in range(5):
+            asked = store.ask(command("BLPOP", "none", "0.1"))
+            await asyncio.sleep(0.05)
+            time.sleep(0.3)  # noqa: ASYNC251 as a process without processor time does
+            assert await asked == [None]
+    assert not heard.failures
 
 
 async def test_whoever_waits_at_the_end_hears_that_there_is_no_reply(redis_url: str) -> None:
