@@ -22,6 +22,7 @@ from infra.plan import SECRET, UNKNOWN, Plan, make_plan
 from infra.verify.facts import Clients, Scope, Verdict
 from infra.verify.run import Finding, verify
 from tests.engine.leftovers import leftovers
+from tools.fault_matrix.world import PRODUCT_CHANGES
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = {invokes.CALLER_ARN, invokes.PREFIX_LIST_ID}
@@ -111,6 +112,7 @@ def test_up_makes_the_whole_stack(world: World, empty: list[str]) -> None:
     made = world.changes("up")
     # Providers are the engine's own bookkeeping.
     assert made == {"created": len([one for one in planned if not one.type.startswith("pulumi:")])}
+    assert made == {"created": PRODUCT_CHANGES}, "the fault matrix hits changes of this stack by their number"
 
 
 def test_plan_and_engine_agree(world: World) -> None:

@@ -40,7 +40,7 @@ POLL_SECONDS: Final = 0.05
 SHOP_CHANGES: Final = 41
 GROWN_CHANGES: Final = 26
 """From the shop's stage 1 to its stage 2."""
-PRODUCT_CHANGES: Final = 375
+PRODUCT_CHANGES: Final = 381
 
 
 @dataclass(frozen=True, slots=True)
