@@ -13,14 +13,13 @@ from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
 from infra.local.cloud import Cloud
 from infra.local.ledger import TOKEN
 from infra.local.values import decode_struct, encode_struct
-from infra.recovery.cloudflare import ask
+from infra.recovery import aws, cloudflare
 from infra.recovery.names import id_of_name
 
 Values = dict[str, Any]
 LEDGER_BYTES: Final = 400 * 1024 * 1024
 URN_TAG: Final = "Urn"
 NOTHING: Final = "no URN begins so"
-SECRET_VERSION: Final = "aws:secretsmanager/secretVersion:SecretVersion"  # noqa: S105 - a type
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,13 +104,14 @@ class AwsLookup:
     """Asks AWS's Resource Groups Tagging API for the Urn tag. Never run against a real account.
 
     What it cannot find: types that take no tags, roles (the API does not list them; a role's name is fixed, so a
-    second creation fails and says so), Cloudflare, Kubernetes. Of these, what was under way is asked for by its name.
+    second creation fails and says so), Cloudflare, Kubernetes. Of these, what was under way is asked for by its name,
+    and `PARTS` always.
     https://docs.aws.amazon.com/resourcegroupstagging/latest/APIReference/API_GetResources.html
     """
 
     is_complete = False
 
-    def __init__(self, regions: Sequence[str], client: Callable[[str, str], Any] = boto3.client) -> None:
+    def __init__(self, regions: Sequence[str], client: aws.Client = boto3.client) -> None:
         """Look in `regions`; tests bring their own `client` of a service and a region."""
         self._regions, self._client = regions, client
 
@@ -130,15 +130,7 @@ class AwsLookup:
 
     def id_of(self, type_: str, inputs: Mapping[str, Any]) -> str:
         """See `Lookup`: by what the id is made of, or by asking whoever knows."""
-        if type_ == SECRET_VERSION:
-            return current_version(self._client("secretsmanager", inputs["region"]), inputs["secretId"])
-        return id_of_name(type_, inputs) or ask(type_, inputs)
-
-
-def current_version(client: Any, secret: str) -> str:
-    """The id of a secret's current version; empty where it has none yet."""
-    staged = client.describe_secret(SecretId=secret).get("VersionIdsToStages", {})
-    return next((f"{secret}|{version}" for version, stages in staged.items() if "AWSCURRENT" in stages), "")
+        return id_of_name(type_, inputs) or aws.ask(type_, inputs, self._client) or cloudflare.ask(type_, inputs)
 
 
 def _tagged(one: Mapping[str, Any], region: str, prefix: str) -> Found | None:

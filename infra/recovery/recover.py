@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import Any, Final
 
 from infra.errors import UserError
+from infra.recovery.aws import PARTS
 from infra.recovery.backend import Backend, export, load, refresh
-from infra.recovery.deployment import Deployment, Doing, NotYetError, Pending
+from infra.recovery.deployment import Deployment, Doing, NotYetError, Pending, Values, holds_unknown
 from infra.recovery.lookup import Found
 
 BY_NAME: Final = "name"
@@ -128,7 +129,7 @@ class _Recoverer:
         self._set_aside(living)
         if self._dry_run and prepared:
             self._unplanned = ("the stack is locked: what it wants is asked only without --dry-run",)
-        elif self._left:
+        elif self._left or not self._backend.lookup.is_complete:
             self._adopt_all()
         self._findings += [
             self._found(one, Outcome.BLOCKED, reason=self._reasons.get(one.urn, "")) for one in self._left
@@ -183,14 +184,14 @@ class _Recoverer:
 
     def _adopt_all(self) -> None:
         """Again and again: with every object that is recorded, the program knows more of what it wants."""
-        partly = False
-        while self._left:
+        partly, may_know_more = False, True
+        while self._left or may_know_more:
             recorded = list(self._adopt(partly=partly))
             if recorded:
                 self._save(recorded)
             if self._dry_run or self._unplanned or (partly and not recorded):
                 return
-            partly = not recorded
+            partly, may_know_more = not recorded, bool(recorded) and not self._backend.lookup.is_complete
 
     def _adopt(self, *, partly: bool) -> Iterator[str]:
         """Whatever the program wants just as it stands there; URNs of what is recorded by it."""
@@ -199,6 +200,7 @@ class _Recoverer:
         except UserError as error:
             self._unplanned = (error.message, *error.problems)
             return
+        self._left += self._overlooked(goals)
         for one in list(self._left):
             if one.urn in self._state.living():  # There were two, and the first one is recorded now.
                 self._drop(one, Outcome.SECOND)
@@ -212,6 +214,16 @@ class _Recoverer:
                     continue
                 self._drop(one, Outcome.RECORDED)
                 yield one.urn
+
+    def _overlooked(self, goals: Mapping[str, Values]) -> Iterator[Found]:
+        """Parts of what the stack has, where they carry no tag and no creation is known of."""
+        known = {*self._state.living(), *(one.urn for one in self._left)}
+        for urn, goal in goals.items() if not self._backend.lookup.is_complete else ():
+            inputs = goal.get("inputDiff", {}).get("adds", {})
+            if urn in known or goal["type"] not in PARTS or holds_unknown(inputs):
+                continue
+            if id_ := self._backend.lookup.id_of(goal["type"], inputs):
+                yield Found(urn, goal["type"], id_, inputs["region"], {"region": inputs["region"]}, by=BY_NAME)
 
     def _drop(self, found: Found, outcome: Outcome) -> None:
         self._left.remove(found)

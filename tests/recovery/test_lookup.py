@@ -8,7 +8,8 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
-from infra.recovery.lookup import SECRET_VERSION, AwsLookup, Found, id_of_arn
+from infra.recovery.aws import ASSOCIATION, ROUTE
+from infra.recovery.lookup import AwsLookup, Found, id_of_arn
 
 HERE = "us-east-1:123456789012"
 OLD, NEW = "1" * 32, "2" * 32
@@ -81,7 +82,39 @@ def test_of_a_secrets_versions_the_current_one_is_found(stages: dict[str, list[s
     with Stubber(secrets) as stub:
         stub.add_response("describe_secret", {"VersionIdsToStages": stages}, {"SecretId": "arn:secret"})
         lookup = AwsLookup(["us-east-1"], lambda *_: secrets)
-        assert lookup.id_of(SECRET_VERSION, {"region": "us-east-1", "secretId": "arn:secret"}) == expected
+        inputs = {"region": "us-east-1", "secretId": "arn:secret"}
+        assert lookup.id_of("aws:secretsmanager/secretVersion:SecretVersion", inputs) == expected
+
+
+def part(**inputs: str) -> dict[str, str]:
+    return {"region": "us-east-1", "routeTableId": "rtb-1", **inputs}
+
+
+@pytest.mark.parametrize(
+    ("type_", "inputs", "expected"),
+    [
+        (ROUTE, part(destinationCidrBlock="0.0.0.0/0"), "rtb-1_0.0.0.0/0"),
+        (ROUTE, part(destinationIpv6CidrBlock="::/0"), "rtb-1_::/0"),
+        (ROUTE, part(destinationCidrBlock="10.9.0.0/16"), ""),
+        (ROUTE, part(), ""),
+        (ASSOCIATION, part(subnetId="subnet-1"), "rtbassoc-1"),
+        (ASSOCIATION, part(subnetId="subnet-2"), ""),
+        (ASSOCIATION, part(subnetId="subnet-1", routeTableId="rtb-2"), ""),
+        (ASSOCIATION, part(gatewayId="igw-1"), ""),
+    ],
+)
+def test_the_parts_of_a_route_table_are_asked_for(type_: str, inputs: dict[str, str], expected: str) -> None:
+    table = {
+        "Routes": [{"DestinationCidrBlock": "0.0.0.0/0"}, {"DestinationIpv6CidrBlock": "::/0"}],
+        "Associations": [
+            {"RouteTableAssociationId": "rtbassoc-1", "SubnetId": "subnet-1", "RouteTableId": "rtb-1"},
+            {"RouteTableAssociationId": "rtbassoc-9", "Main": True, "RouteTableId": "rtb-1"},
+        ],
+    }
+    ec2 = boto3.client("ec2", region_name="us-east-1", aws_access_key_id="a", aws_secret_access_key="b")
+    with Stubber(ec2) as stub:
+        stub.add_response("describe_route_tables", {"RouteTables": [table]})
+        assert AwsLookup(["us-east-1"], lambda *_: ec2).id_of(type_, inputs) == expected
 
 
 def test_an_object_is_known_by_type_id_and_place() -> None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import pytest
 
 from infra.errors import UserError
 from infra.local.values import UNKNOWN_WIRE
+from infra.recovery.aws import ROUTE
 from infra.recovery.names import id_of_name
 from infra.recovery.recover import Outcome, Recovery, recover
 from tests.recovery.fake import Fake, entry, there, urn, wish
@@ -167,6 +171,46 @@ def test_what_the_lookup_cannot_see_is_tried_by_its_name(roles: tuple[str, ...],
 
     assert outcomes(recover(fake)) == {"role": outcome}
     assert fake.recorded == ({"role": "work"} if roles else {})
+
+
+class Untagged(Fake):
+    """A lookup that sees no route before it is asked for it; the second one's destination follows from the first."""
+
+    is_complete = False
+
+    def id_of(self, type_: str, inputs: Mapping[str, Any]) -> str:
+        assert type_ == ROUTE
+        return f"{inputs['routeTableId']}_{inputs['destinationCidrBlock']}" if inputs["routeTableId"] == "rtb" else ""
+
+    def goals(self) -> dict[str, dict[str, Any]]:
+        later = "10.0.0.0/8" if "first" in self.recorded else UNKNOWN_WIRE
+        every = {
+            "first": wish(ROUTE, region="r", routeTableId="rtb", destinationCidrBlock="0.0.0.0/0"),
+            "second": wish(ROUTE, region="r", routeTableId="rtb", destinationCidrBlock=later),
+            "absent": wish(ROUTE, region="r", routeTableId="other", destinationCidrBlock="0.0.0.0/0"),
+            "queue": wish(name="a"),
+        }
+        found = {urn(name, one["type"]): one for name, one in every.items() if name not in self.recorded}
+        return {**super().goals(), **found}
+
+
+def test_a_part_that_no_creation_is_known_of_is_asked_for() -> None:
+    fake = Untagged()
+
+    assert outcomes(recover(fake, dry_run=True)) == {"first": Outcome.RECORDED}
+    assert fake.recorded == {}
+    assert outcomes(recover(fake)) == {"first": Outcome.RECORDED, "second": Outcome.RECORDED}
+    assert fake.recorded == {"first": "rtb_0.0.0.0/0", "second": "rtb_10.0.0.0/8"}
+    assert recover(fake).findings == ()
+
+
+def test_where_parts_may_be_missing_a_program_that_fails_is_told() -> None:
+    fake = Untagged()
+    fake.wishes = UserError("the program fails", ["mend it"])
+
+    done = recover(fake)
+
+    assert (done.unplanned, done.is_whole) == (("the program fails", "mend it"), False)
 
 
 @pytest.mark.parametrize(

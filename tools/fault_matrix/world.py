@@ -27,10 +27,10 @@ from infra.local.cloud import PROJECT, Paths
 from infra.local.faults import Faults
 from infra.local.locks import lives
 from infra.local.stack import LocalStack
+from infra.recovery import aws, cloudflare
 from infra.recovery.backend import LocalBackend
-from infra.recovery.cloudflare import QUESTIONS
 from infra.recovery.deployment import Deployment
-from infra.recovery.lookup import SECRET_VERSION, Found, LocalLookup, Lookup, current_version
+from infra.recovery.lookup import Found, LocalLookup, Lookup
 from infra.recovery.names import id_of_name
 from infra.recovery.recover import unrecorded
 from tools.fault_matrix.child import SHOP, stack
@@ -171,13 +171,12 @@ class _Tags:
 
     def id_of(self, type_: str, inputs: Mapping[str, Any]) -> str:
         """See `Lookup`: by what the id is made of; the cloud's own memory answers for Cloudflare's API."""
-        if type_ == SECRET_VERSION:
-            return current_version(self._secrets(inputs["region"]), inputs["secretId"])
-        return id_of_name(type_, inputs) or (self._asked(inputs) if type_ in QUESTIONS else "")
+        known = id_of_name(type_, inputs) or aws.ask(type_, inputs, self._client)
+        return known or (self._asked(inputs) if type_ in cloudflare.QUESTIONS else "")
 
-    def _secrets(self, region: str) -> Any:
+    def _client(self, service: str, region: str) -> Any:
         return boto3.client(
-            "secretsmanager",
+            service,
             endpoint_url=self._endpoint,
             region_name=region,
             aws_access_key_id="test",

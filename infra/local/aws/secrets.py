@@ -92,7 +92,7 @@ KINDS: Mapping[str, Kind] = {
         make=call("put_secret_value"),
         prepare=_version,
         id="={secretId}|{VersionId}",
-        find=call("get_secret_value", SecretId="{secretId}", VersionId="{versionId}{VersionId}"),
+        find=call("get_secret_value", SecretId="{secretId}", VersionId="{part}"),
         outputs={"secretArn": "ARN", "versionId": "VersionId"},
         # Nothing deletes the current version of a secret but the secret's own deletion.
     ),

@@ -85,7 +85,7 @@ class ApiKind(Row):
         service: boto3's name of the service.
         make: operation that creates it; the inputs become its parameters by their names.
         id: where the answer to `make` has the id (a source), or what makes it of answer and inputs.
-        find: operation that describes it.
+        find: operation that describes it; `{part}` is what stands behind the last `|` of the id.
         watched: inputs whose value AWS may not have any more, to their sources; `outputs` are watched anyway.
         at: where the answer to `find` has the object (a JMESPath template); nothing there means that it is gone.
         drop: operation that deletes it; None when nothing needs to be done.
@@ -221,7 +221,7 @@ class ApiKind(Row):
 
     def _observed(self, ctx: Context, id_: str, values: Values) -> Values | None:
         """Outputs as AWS has them now; None when the object is gone."""
-        known = self.known(ctx, values, id=id_)
+        known = self.known(ctx, values, id=id_, part=id_.rpartition("|")[2])
         try:
             answer = self.find(ctx.client(self.service), known)
             found = search(fill(self.at, known), answer)
