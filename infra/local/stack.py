@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import os
@@ -22,6 +23,7 @@ from rich.console import Console
 
 from infra.errors import UserError
 from infra.local import cloud as local_cloud
+from infra.local import loops
 from infra.local.cloud import PROJECT, Cloud, Paths
 from infra.local.command import Command, Signals, Stack, Workspace, complaints, interruptible
 from infra.local.locks import holders, lives
@@ -91,6 +93,7 @@ class LocalStack:
         self.folder = self.paths.work / name
         self.console = console or Console(quiet=True)
         self._program = program or _platform
+        self._loops: list[asyncio.AbstractEventLoop] = []
         self._engine = engine or _engine
         self._checkpoints = checkpoints
         self._policies = policies
@@ -258,6 +261,7 @@ class LocalStack:
 
     def _automation(self, cloud: Cloud) -> automation.Stack:
         async def program() -> None:
+            self._loops.append(asyncio.get_running_loop())
             try:
                 exports = await self._program()
             except UserError as error:  # The SDK prints a RunError as it is, and anything else with a traceback.
@@ -314,6 +318,9 @@ class LocalStack:
                 raise OperationError(msg, [f"first: `headroom recover {self.name} --local`"]) from None
             msg = f"`{operation}` of stack {self.name} failed"
             raise OperationError(msg, progress.errors or complaints(str(error))) from None
+        finally:
+            loops.close(self._loops)
+            self._loops.clear()
         outputs = self.outputs() if operation == "up" else {}
         return Outcome(operation, progress, outputs, time.monotonic() - began)
 

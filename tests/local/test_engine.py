@@ -16,11 +16,6 @@ from infra.errors import UserError
 from infra.local.stack import OperationError
 from tests.local.conftest import Lab, namespace, resource
 
-# A program that the engine gave up on leaves an event loop open in the SDK's language server; see `collected`.
-pytestmark = pytest.mark.filterwarnings(
-    "ignore::pytest.PytestUnraisableExceptionWarning", "ignore:unclosed:ResourceWarning"
-)
-
 VPC = "aws:ec2/vpc:Vpc"
 SUBNET = "aws:ec2/subnet:Subnet"
 PLANTED = 'planted-Secret "quoted" & long enough'
